@@ -1,0 +1,1 @@
+//! Static passes: text to an executable plan.

@@ -1,0 +1,1 @@
+//! The only module (beside the lab) that speaks Kubernetes.

@@ -1,0 +1,1 @@
+//! Problems as data, and how they are shown.

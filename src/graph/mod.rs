@@ -1,0 +1,1 @@
+//! The pure graph: order, cycles, slices, drawing.

@@ -1,0 +1,1 @@
+//! What Istio does, as pure functions: injection, versions, proxy verdicts.
