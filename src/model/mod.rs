@@ -1,1 +1,13 @@
-//! The plan as typed data.
+//! The plan as typed data: serde and schemars, no I/O, no async.
+
+pub mod action;
+pub mod duration;
+pub mod id;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+
+pub use action::{Action, Kind};
+pub use duration::Span;
+pub use id::{NodeId, RunId};
+pub use outcome::Outcome;

@@ -1,0 +1,120 @@
+//! Names: of nodes, of runs, and the rules that ids keep.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of an expanded node: `migrate[shop].verify`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(String);
+
+impl NodeId {
+    /// Wraps a name that expansion has made.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A child of this node: `a` and `b` give `a.b`.
+    #[must_use]
+    pub fn child(&self, id: &str) -> Self {
+        Self(format!("{}.{id}", self.0))
+    }
+
+    /// One item of this node: `a` and `x` give `a[x]`, the item percent-escaped.
+    #[must_use]
+    pub fn item(&self, item: &str) -> Self {
+        Self(format!("{}[{}]", self.0, escape_item(item)))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Percent-escapes what would make a node's name ambiguous: `[`, `]`, `/`, `%` and spaces.
+fn escape_item(item: &str) -> String {
+    let mut out = String::with_capacity(item.len());
+    for c in item.chars() {
+        match c {
+            '[' => out.push_str("%5B"),
+            ']' => out.push_str("%5D"),
+            '/' => out.push_str("%2F"),
+            '%' => out.push_str("%25"),
+            ' ' => out.push_str("%20"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The name of a run: sortable by its start.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Wraps an id that the edge has drawn or the user has typed.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `text` is a step id: `[a-z][a-z0-9_-]*`.
+pub fn is_step_id(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
+}
+
+/// Whether `text` is the name of an input or an `as` variable: a step id without `-`.
+pub fn is_variable(text: &str) -> bool {
+    is_step_id(text) && !text.contains('-')
+}
+
+/// Whether `text` is a DNS-1123 label, as istioctl demands of a revision (`operator/cmd/mesh/install.go`).
+pub fn is_dns_label(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 63
+        && text.starts_with(edge)
+        && text.ends_with(edge)
+        && text.chars().all(|c| edge(c) || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_escaped() {
+        let id = NodeId::new("migrate").item("a/b [1] 50%").child("verify");
+        assert_eq!(id.as_str(), "migrate[a%2Fb%20%5B1%5D%2050%25].verify");
+    }
+
+    #[test]
+    fn ids_keep_their_rules() {
+        assert!(is_step_id("wait-ready_2"));
+        assert!(!is_step_id("2nd") && !is_step_id("A") && !is_step_id(""));
+        assert!(is_variable("namespace") && !is_variable("name-space"));
+        assert!(is_dns_label("1-29-1") && !is_dns_label("1.29.1") && !is_dns_label("-a"));
+    }
+}
