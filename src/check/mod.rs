@@ -1,1 +1,5 @@
 //! Static passes: text to an executable plan.
+
+pub mod checked;
+
+pub use checked::{Checked, Deferred, EvalError, Need, Results, Role, Slot, Task, When, Why, Work};

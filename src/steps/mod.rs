@@ -1,1 +1,5 @@
-//! One file per step kind.
+//! One file per step kind: its behaviour. The parameters are in `model::action`.
+
+pub mod context;
+
+pub use context::{Decision, Done, Execute, Probe, Report, StepContext, StepError};
