@@ -143,6 +143,8 @@ pub struct StepContext {
     pub attempt: u32,
     /// When the step began, its first attempt's start also after a resume: soaks and windows count from here.
     pub began: Timestamp,
+    /// When this attempt started, by the run's clock.
+    pub now: Timestamp,
     /// When this attempt's time is up, on tokio's clock; the engine enforces it, a step may plan by it.
     pub deadline: Option<tokio::time::Instant>,
     /// Fires when no new change may begin; the current call ends.

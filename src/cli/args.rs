@@ -1,0 +1,420 @@
+//! The flags, as the user types them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Span;
+
+/// Declarative Istio upgrades: reviewed, rehearsed, reversible.
+#[derive(Debug, Parser)]
+#[command(name = "plan", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more on stderr; repeat for yet more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// What to log, as tracing's directives: `plan=debug,kube=trace`
+    #[arg(long, global = true, value_name = "FILTER", env = "PLAN_LOG")]
+    pub log: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a plan, then execute it
+    Run(Box<RunArgs>),
+    /// Check plans and show what is wrong
+    Validate(ValidateArgs),
+    /// Show the resolved plan
+    Render(RenderArgs),
+    /// Draw the graph
+    Graph(GraphArgs),
+    /// List the runs
+    Runs(RunsArgs),
+    /// Show where a run stands
+    Status(StatusArgs),
+    /// Go on with a run that ended early
+    Resume(Box<ResumeArgs>),
+    /// Say yes at a gate
+    Approve(AnswerArgs),
+    /// Say no at a gate
+    Reject(AnswerArgs),
+    /// Stop a run; it can be resumed
+    Cancel(CancelArgs),
+    /// Explain a step kind, a diagnostic code, or the exit codes
+    Explain(ExplainArgs),
+    /// Print a JSON schema
+    Schema(SchemaArgs),
+    /// Write a plan to begin with
+    New(NewArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Which plan, with which inputs.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The plan
+    pub file: PathBuf,
+
+    /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub set: Vec<(String, String)>,
+
+    /// A YAML file of input values; repeatable, the last wins
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Which part of the plan.
+#[derive(Debug, Args)]
+pub struct SliceArgs {
+    /// This step alone; what it needs must prove done
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "until"])]
+    pub only: Option<String>,
+
+    /// This step and all that follows; what it needs must prove done
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+
+    /// This step and all that it needs
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+}
+
+/// Which cluster.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig's context
+    #[arg(long)]
+    pub context: Option<String>,
+
+    /// The kubeconfig; default: $KUBECONFIG, ~/.kube/config, then the pod's service account
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The user to impersonate
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+}
+
+/// Where runs are kept.
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    /// The directory that holds the runs
+    #[arg(long, value_name = "DIR", default_value = ".plan", env = "PLAN_STATE_DIR")]
+    pub state_dir: PathBuf,
+}
+
+/// How a run is driven and shown.
+#[derive(Debug, Args)]
+pub struct DriveArgs {
+    /// Skip the question before the start
+    #[arg(long, short)]
+    pub yes: bool,
+
+    /// Approve a gate beforehand; `all` for each
+    #[arg(long, value_name = "STEP")]
+    pub approve: Vec<String>,
+
+    /// How many steps may run at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
+
+    /// After a failure, finish the branches that do not depend on it
+    #[arg(long)]
+    pub keep_going: bool,
+
+    /// The longest that the run may take; stronger than the plan's own
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<Span>,
+
+    /// What stdout carries: text, or one event a line
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+
+    /// A report file at the end: junit=FILE or markdown=FILE
+    #[arg(long, value_name = "KIND=FILE", value_parser = parse_report)]
+    pub report: Vec<ReportFile>,
+}
+
+/// `plan run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The plan and its inputs.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The part of it.
+    #[command(flatten)]
+    pub slice: SliceArgs,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where the run is kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How it is driven.
+    #[command(flatten)]
+    pub drive: DriveArgs,
+
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// With --dry-run: exit 2 where something would change
+    #[arg(long, requires = "dry_run")]
+    pub detailed_exitcode: bool,
+}
+
+/// `plan resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The run; a unique beginning of its id is enough
+    pub run: String,
+    /// The cluster; its default is what the run began with.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Where the run is kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// How it is driven.
+    #[command(flatten)]
+    pub drive: DriveArgs,
+
+    /// Go on with the plan as it was, although its files have changed
+    #[arg(long)]
+    pub as_recorded: bool,
+}
+
+/// `plan validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The plans
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
+    pub set: Vec<(String, String)>,
+
+    /// A YAML file of input values; repeatable, the last wins
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+
+    /// How problems are shown
+    #[arg(long, value_enum, default_value = "full")]
+    pub format: DiagnosticFormat,
+
+    /// Treat these as errors
+    #[arg(long, value_enum)]
+    pub deny: Option<Deny>,
+}
+
+/// `plan render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The plan and its inputs.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The part of it.
+    #[command(flatten)]
+    pub slice: SliceArgs,
+}
+
+/// `plan graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// The plan and its inputs.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The part of it.
+    #[command(flatten)]
+    pub slice: SliceArgs,
+
+    /// How it is drawn
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: GraphFormat,
+
+    /// Say why each edge is there
+    #[arg(long)]
+    pub why: bool,
+}
+
+/// `plan runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Where the runs are kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// How they are shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `plan status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The run; the newest where none is named
+    pub run: Option<String>,
+    /// Where the run is kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// How it is shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// `plan approve` and `plan reject`.
+#[derive(Debug, Args)]
+pub struct AnswerArgs {
+    /// The run; a unique beginning of its id is enough
+    pub run: String,
+    /// The gate
+    pub step: String,
+    /// Where the run is kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+
+    /// Who decides; default: the user
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+/// `plan cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The run; a unique beginning of its id is enough
+    pub run: String,
+    /// Where the run is kept.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// `plan explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A step kind, a diagnostic code, or `exit-codes`; a list of all where none is named
+    pub topic: Option<String>,
+}
+
+/// `plan schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The schema
+    #[arg(value_enum, default_value = "plan")]
+    pub name: SchemaName,
+}
+
+/// `plan new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The file to write; stdout where none is named
+    pub file: Option<PathBuf>,
+}
+
+/// `plan completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// What stdout carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How diagnostics are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiagnosticFormat {
+    /// With snippet and help.
+    Full,
+    /// `file:line:col: error[CODE]: message`.
+    Concise,
+    /// An array of objects.
+    Json,
+    /// GitHub workflow commands.
+    Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// How the graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For a terminal.
+    Text,
+    /// For Markdown.
+    Mermaid,
+    /// For Graphviz.
+    Dot,
+    /// For programs.
+    Json,
+}
+
+/// What `--deny` turns into errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings.
+    Warnings,
+}
+
+/// The schemas that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaName {
+    /// The plan file.
+    Plan,
+}
+
+/// A report file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFile {
+    /// Its kind.
+    pub kind: ReportKind,
+    /// Where it goes.
+    pub path: PathBuf,
+}
+
+/// The kinds of report files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportKind {
+    /// JUnit XML.
+    Junit,
+    /// Markdown.
+    Markdown,
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write NAME=VALUE, for example --set revision=canary")?;
+    if !crate::model::id::is_variable(name) {
+        return Err(format!("`{name}` is no input name"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_report(text: &str) -> Result<ReportFile, String> {
+    let kind = |name| match name {
+        "junit" => Some(ReportKind::Junit),
+        "markdown" => Some(ReportKind::Markdown),
+        _ => None,
+    };
+    text.split_once('=')
+        .and_then(|(name, path)| {
+            let path = PathBuf::from(path);
+            kind(name).map(|kind| ReportFile { kind, path })
+        })
+        .ok_or_else(|| "write junit=FILE or markdown=FILE".to_owned())
+}

@@ -1,0 +1,127 @@
+//! `gate`: holds the run until something says go.
+//!
+//! Every gate ends in a decision that is written once, by the event of its end: `decision`, `by`, `value`.
+
+mod command;
+mod prometheus;
+mod web;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::context::{Done, Probe, StepContext, StepError};
+use crate::event::{FailureClass, Outputs};
+use crate::model::action::{Gate, GateCheck, Http};
+use crate::model::duration::Span;
+
+/// How long to wait before asking an endpoint again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What a gate found when it last looked.
+enum Look {
+    /// It opens.
+    Open(Value),
+    /// It stays shut for good.
+    Shut(String),
+    /// Not yet, and why.
+    NotYet(String),
+}
+
+/// Waits for the gate's decision.
+///
+/// # Errors
+/// [`FailureClass::Rejected`] where the answer is no.
+pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, StepError> {
+    let check = gate
+        .check()
+        .ok_or_else(|| StepError::failed("a gate names exactly one thing to wait for"))?;
+    match check {
+        GateCheck::Approval(approval) => {
+            let decision = context.ask(approval.message.clone(), approval.quorum).await?;
+            let by = decision.by.join(", ");
+            if decision.approved {
+                Ok(accepted(&by, Value::Null))
+            } else {
+                Err(rejected(format!("rejected by {by}")))
+            }
+        }
+        GateCheck::Soak(span) => {
+            soak(span, context).await;
+            Ok(accepted("time", json!(span.to_string())))
+        }
+        GateCheck::Http(http) => poll(context, &http.url, async || look_http(http).await).await,
+        GateCheck::Prometheus(query) => prometheus::run(query, context).await,
+        GateCheck::Command(command) => command::run(command, context).await,
+    }
+}
+
+/// A gate is never known to be open before it was asked; an elapsed soak needs no second one.
+pub(super) fn probe(gate: &Gate, context: &StepContext) -> Probe {
+    match gate.soak {
+        Some(span) if remaining(span, context).is_zero() => Probe::Done(format!("{span} passed")),
+        _ => Probe::Open(vec!["the gate has not been asked".to_owned()]),
+    }
+}
+
+async fn soak(span: Span, context: &StepContext) {
+    let left = remaining(span, context);
+    if !left.is_zero() {
+        context.waiting(vec![format!("soaking for {span}")]);
+        tokio::time::sleep(left).await;
+    }
+}
+
+/// What is left of a soak: it counts from the step's first start, also after a resume.
+fn remaining(span: Span, context: &StepContext) -> Duration {
+    let passed = context.now.duration_since(context.began).unsigned_abs();
+    span.0.saturating_sub(passed)
+}
+
+/// Looks until the answer is final; the engine ends it when the time is up.
+async fn poll(
+    context: &StepContext,
+    whom: &str,
+    mut look: impl AsyncFnMut() -> Look,
+) -> Result<Done, StepError> {
+    loop {
+        match look().await {
+            Look::Open(value) => return Ok(accepted(whom, value)),
+            Look::Shut(why) => return Err(rejected(why)),
+            Look::NotYet(why) => context.waiting(vec![why]),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn look_http(http: &Http) -> Look {
+    match web::get(&http.url).await {
+        Err(error) => Look::NotYet(format!("{}: {error}", http.url)),
+        Ok(answer) if answer.status != http.status => Look::NotYet(format!(
+            "{} answers {}, not {}",
+            http.url, answer.status, http.status
+        )),
+        Ok(answer) => match &http.contains {
+            Some(text) if !answer.body.contains(text) => {
+                Look::NotYet(format!("{} does not contain `{text}`", http.url))
+            }
+            _ => Look::Open(json!(answer.status)),
+        },
+    }
+}
+
+fn accepted(by: &str, value: Value) -> Done {
+    let mut outputs = Outputs::new();
+    outputs.insert("decision".to_owned(), json!("accepted"));
+    outputs.insert("by".to_owned(), json!(by));
+    outputs.insert("value".to_owned(), value);
+    Done {
+        changed: false,
+        message: format!("accepted by {by}"),
+        outputs,
+    }
+}
+
+fn rejected(why: String) -> StepError {
+    StepError::new(FailureClass::Rejected, why)
+}
