@@ -138,7 +138,7 @@ impl Diagnostics {
     }
 
     /// As [`Diagnostics::iter`], to mark some as allowed or to change their severity.
-    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Diagnostic> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
         self.0.iter_mut()
     }
 
