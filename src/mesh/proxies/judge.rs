@@ -1,0 +1,234 @@
+//! The verdict on each pod, from the answers of every istiod.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    EndpointAnswer, ExpectedProxy, Phase, PodVerdict, ProxyId, SyncEntry, Target, Verdict, XdsType,
+};
+
+/// One connection of one proxy, as one replica tells it.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    answer: &'a EndpointAnswer,
+    entry: Option<&'a SyncEntry>,
+    since: Option<Timestamp>,
+}
+
+/// Gives one verdict per expected pod, in their order. `answers` must hold every replica of every revision.
+///
+/// The worst that is true of a pod decides: MISSING, ERROR, BOTH, OLD, STALE, MOVED.
+pub fn judge(
+    expected: &[ExpectedProxy],
+    answers: &[EndpointAnswer],
+    target: &Target,
+    now: Timestamp,
+) -> Vec<PodVerdict> {
+    let seen = unite(answers, target);
+    expected
+        .iter()
+        .map(|pod| {
+            let (verdict, detail) = judge_one(
+                pod,
+                seen.get(&pod.id).map_or(&[], Vec::as_slice),
+                target,
+                now,
+            );
+            PodVerdict {
+                id: pod.id.clone(),
+                workload: pod.workload.clone(),
+                verdict,
+                detail,
+            }
+        })
+        .collect()
+}
+
+/// Every connection by proxy. Within one replica the entries of a proxy meet its connections in order; a connection
+/// without an entry, or the other way round, stands alone.
+fn unite<'a>(
+    answers: &'a [EndpointAnswer],
+    target: &Target,
+) -> BTreeMap<&'a ProxyId, Vec<Seen<'a>>> {
+    let mut all: BTreeMap<&ProxyId, Vec<Seen<'_>>> = BTreeMap::new();
+    for answer in answers {
+        let elsewhere = |entry: &SyncEntry| {
+            target
+                .cluster
+                .as_ref()
+                .is_some_and(|own| entry.cluster.as_ref().is_some_and(|c| c != own))
+        };
+        let mut times: BTreeMap<&ProxyId, Vec<Option<Timestamp>>> = BTreeMap::new();
+        for connection in answer.connections.iter().flatten() {
+            times
+                .entry(&connection.id)
+                .or_default()
+                .push(connection.connected_at);
+        }
+        for entry in &answer.syncz {
+            let since = match times.get_mut(&entry.id) {
+                Some(times) if !times.is_empty() => times.remove(0),
+                _ => None,
+            };
+            if !elsewhere(entry) {
+                all.entry(&entry.id).or_default().push(Seen {
+                    answer,
+                    entry: Some(entry),
+                    since,
+                });
+            }
+        }
+        for (id, left) in times {
+            for since in left {
+                all.entry(id).or_default().push(Seen {
+                    answer,
+                    entry: None,
+                    since,
+                });
+            }
+        }
+    }
+    all
+}
+
+fn judge_one(
+    pod: &ExpectedProxy,
+    seen: &[Seen<'_>],
+    target: &Target,
+    now: Timestamp,
+) -> (Verdict, String) {
+    if let Some(reason) = &pod.skip {
+        return (Verdict::Skipped, reason.clone());
+    }
+    match pod.phase {
+        Phase::Ended => return (Verdict::Skipped, "the pod has ended".to_owned()),
+        Phase::Pending if seen.is_empty() => {
+            return (Verdict::Missing, "the pod has not started yet".to_owned());
+        }
+        Phase::Pending | Phase::Running => {}
+    }
+    let current = settled(seen, target, now);
+    if current.is_empty() {
+        return (Verdict::Missing, "connected to no istiod".to_owned());
+    }
+    if let Some(detail) = current.iter().find_map(|s| rejection(&pod.id, s)) {
+        return (Verdict::Error, detail);
+    }
+    let (here, elsewhere): (Vec<Seen<'_>>, Vec<Seen<'_>>) = current
+        .into_iter()
+        .partition(|s| s.answer.revision == target.revision);
+    match (here.first(), elsewhere.first()) {
+        (Some(_), Some(other)) => {
+            return (
+                Verdict::Both,
+                format!("still connected to {} as well", place(other)),
+            );
+        }
+        (None, Some(other)) => return (Verdict::Old, format!("connected to {}", place(other))),
+        _ => {}
+    }
+    if let Some(detail) = here.iter().find_map(|s| other_version(s, target)) {
+        return (Verdict::Old, detail);
+    }
+    if let Some(detail) = here.iter().find_map(|s| unanswered(s, target, now)) {
+        return (Verdict::Stale, detail);
+    }
+    let on = here.first().map(place).unwrap_or_default();
+    (Verdict::Moved, format!("connected to {on}"))
+}
+
+/// The connections that count. Shortly after a proxy reconnected the old connection is still listed: within the settle
+/// window only the newest counts.
+fn settled<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Vec<Seen<'a>> {
+    let newest = seen
+        .iter()
+        .filter_map(|s| Some((s.since?, s)))
+        .max_by_key(|(since, _)| *since);
+    match newest {
+        Some((since, newest)) if seen.len() > 1 && age(now, since) < target.settle => vec![*newest],
+        _ => seen.to_vec(),
+    }
+}
+
+/// Why a proxy rejects its configuration: as syncz tells it, or else, where it looks like a missing answer there, as the
+/// counters do.
+fn rejection(id: &ProxyId, seen: &Seen<'_>) -> Option<String> {
+    let entry = seen.entry?;
+    if let Some((kind, state)) = entry
+        .types
+        .iter()
+        .find(|(_, state)| !state.error.is_empty())
+    {
+        return Some(format!(
+            "{kind} of {} rejected: {}",
+            place(seen),
+            state.error.trim()
+        ));
+    }
+    if entry.knows_errors {
+        return None;
+    }
+    let (kind, _) = entry.types.iter().find(|(_, state)| state.is_pending())?;
+    let (count, reason) = seen.answer.metrics.as_ref()?.rejects_of(id)?;
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
+    Some(format!(
+        "{kind} of {} unanswered, and {count} rejections counted{reason}",
+        place(seen)
+    ))
+}
+
+fn other_version(seen: &Seen<'_>, target: &Target) -> Option<String> {
+    let wanted = target.version.as_ref()?;
+    match seen.entry?.version.as_ref() {
+        Some(version) if wanted.covers(version) => None,
+        Some(version) => Some(format!("version {version} instead of {wanted}")),
+        None => Some(format!("its version is unknown, {wanted} is expected")),
+    }
+}
+
+/// What is missing before a proxy counts as served: clusters and listeners accepted, nothing else unanswered for too
+/// long. A type that was never sent is not watched.
+fn unanswered(seen: &Seen<'_>, target: &Target, now: Timestamp) -> Option<String> {
+    let on = place(seen);
+    let Some(entry) = seen.entry else {
+        return Some(format!(
+            "connected to {on}, which does not list what it has accepted"
+        ));
+    };
+    for kind in [XdsType::Cds, XdsType::Lds] {
+        if entry
+            .types
+            .get(&kind)
+            .is_none_or(|state| state.sent.is_empty())
+        {
+            return Some(format!("{kind} not sent yet by {on}"));
+        }
+    }
+    entry
+        .types
+        .iter()
+        .filter(|(_, state)| state.is_pending())
+        .find_map(|(kind, state)| {
+            let essential = matches!(kind, XdsType::Cds | XdsType::Lds);
+            let Some(waited) = state.sent_at.map(|at| age(now, at)) else {
+                return Some(format!("{kind} of {on} unanswered"));
+            };
+            (essential || waited >= target.stale_after)
+                .then(|| format!("{kind} of {on} unanswered for {} s", waited.as_secs()))
+        })
+}
+
+fn place(seen: &Seen<'_>) -> String {
+    format!("{} ({})", seen.answer.revision, seen.answer.pod)
+}
+
+/// How long ago; nothing for what lies in the future, since istiod's clock is not ours.
+fn age(now: Timestamp, then: Timestamp) -> Duration {
+    now.duration_since(then).try_into().unwrap_or_default()
+}
