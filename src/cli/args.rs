@@ -107,7 +107,12 @@ pub struct ClusterArgs {
 #[derive(Debug, Args)]
 pub struct StateArgs {
     /// The directory that holds the runs
-    #[arg(long, value_name = "DIR", default_value = ".plan", env = "PLAN_STATE_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".plan",
+        env = "PLAN_STATE_DIR"
+    )]
     pub state_dir: PathBuf,
 }
 

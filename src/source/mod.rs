@@ -1,8 +1,9 @@
 //! Text to a tree in which every key and value knows its place.
 //!
-//! [`load`] takes the bytes of a file to a [`Node`]; `de` takes a [`Node`] to a type, by the type that each place
+//! [`load`] takes the bytes of a file to a [`Node`]; [`de`] takes a [`Node`] to a type, by the type that each place
 //! asks for. No file is opened here: the caller reads, so the module stays pure.
 
+pub mod de;
 mod file;
 mod json;
 mod node;
@@ -18,3 +19,4 @@ pub use self::scalar::Core;
 pub use self::span::{FileId, Span};
 pub use self::tree::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES, MAX_DEPTH, MAX_NODES};
 pub use self::yaml::{MAX_FILE_BYTES, load, parse};
+
