@@ -180,7 +180,10 @@ impl Code {
                 | Self::NulByte
                 | Self::FileTooLarge
                 | Self::YamlSyntax
+                | Self::Tag
+                | Self::MergeKey
                 | Self::TabIndentation
+                | Self::UnknownAnchor
                 | Self::AliasBudget
                 | Self::TooDeep
                 | Self::TooManyNodes

@@ -103,6 +103,16 @@ impl Diagnostic {
         self
     }
 
+    /// `error`, `warning` or `allowed`.
+    #[must_use]
+    pub fn level(&self) -> &'static str {
+        if self.allowed.is_some() {
+            "allowed"
+        } else {
+            self.severity.as_str()
+        }
+    }
+
     /// Whether it counts as an error: of that severity, and not allowed.
     #[must_use]
     pub fn is_error(&self) -> bool {

@@ -20,3 +20,5 @@ pub use self::span::{FileId, Span};
 pub use self::tree::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES, MAX_DEPTH, MAX_NODES};
 pub use self::yaml::{MAX_FILE_BYTES, load, parse};
 
+#[cfg(test)]
+mod tests;

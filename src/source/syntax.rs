@@ -78,6 +78,10 @@ fn reword(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
             Some("a `:` where no key can be"),
             Some("quote a value that contains `: `, and check the indentation"),
         ),
+        ErrorKind::InvalidColonPlacement => (
+            Some("a `:` where no key can be"),
+            Some("close the `[`, `{` or quote before it"),
+        ),
         ErrorKind::ExpectedBlockMappingKey => (
             Some("expected a key here"),
             Some("check the indentation: the keys of a map begin in one column"),

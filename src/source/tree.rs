@@ -234,6 +234,12 @@ impl<'a> Builder<'a> {
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
             ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
         };
+        // The parser says `~` for what is not there at all.
+        let text = if style == Style::Plain && span.start == span.end {
+            Cow::Borrowed("")
+        } else {
+            text
+        };
         if self.expects_key() {
             self.key(text.into_owned(), style, span);
             return ControlFlow::Continue(());
@@ -433,7 +439,7 @@ impl<'a> Builder<'a> {
             return self.next_value(Slot::Drop);
         }
         if style == Style::Plain && text.is_empty() {
-            return self.not_a_key(span, "nothing");
+            return self.not_a_key(span, "an empty name");
         }
         let first = self.find(&text);
         if let Some(first) = first {

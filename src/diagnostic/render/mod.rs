@@ -1,6 +1,13 @@
 //! One file for each format.
 
 mod concise;
+mod full;
+mod github;
+mod json;
+mod place;
+mod sarif;
+
+use serde::Serialize;
 
 use super::Diagnostics;
 use crate::source::SourceMap;
@@ -30,6 +37,8 @@ pub enum Look {
 }
 
 /// The diagnostics in a format, in the order in which they are: sort them first.
+///
+/// Without diagnostics, the line-wise formats are empty, and the others an empty document.
 #[must_use]
 pub fn render(
     diagnostics: &Diagnostics,
@@ -37,6 +46,20 @@ pub fn render(
     format: Format,
     look: Look,
 ) -> String {
-    let _ = (format, look);
-    concise::render(diagnostics, sources)
+    match format {
+        Format::Full => full::render(diagnostics, sources, look),
+        Format::Concise => concise::render(diagnostics, sources),
+        Format::Json => json::render(diagnostics, sources),
+        Format::Github => github::render(diagnostics, sources),
+        Format::Sarif => sarif::render(diagnostics, sources),
+    }
 }
+
+/// A document that ends with a line break.
+fn pretty(document: &impl Serialize) -> String {
+    // Our documents have text keys only, so nothing can fail.
+    serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests;
