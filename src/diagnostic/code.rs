@@ -70,7 +70,7 @@ macro_rules! codes {
             /// Its page, in Markdown: what it means, why it is bad, an example, how to mend it.
             #[must_use]
             pub fn explain(self) -> &'static str {
-                self.title()
+                match self { $(Self::$name => include_str!(concat!("explain/", $code, ".md")),)+ }
             }
         }
     };
@@ -235,5 +235,30 @@ mod tests {
             "P9999".parse::<Code>(),
             Err(UnknownCode("P9999".to_owned()))
         );
+    }
+
+    #[test]
+    fn every_page_begins_with_the_code_and_says_how_to_mend_it() {
+        for &code in Code::ALL {
+            let page = code.explain();
+            let first = format!("# {code}: {}\n\n", code.title());
+            assert!(
+                page.starts_with(&first),
+                "{code}: should begin with {first:?}"
+            );
+            assert!(page.contains("\n## Mend\n\n"), "{code} has no section Mend");
+            assert!(page.ends_with('\n') && !page.contains("\n\n\n"), "{code}");
+            assert!(
+                page.matches("```").count() % 2 == 0,
+                "{code}: an open code block"
+            );
+        }
+    }
+
+    #[test]
+    fn no_page_is_without_a_code() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/diagnostic/explain");
+        let pages = fs_err::read_dir(folder).unwrap().count();
+        assert_eq!(pages, Code::ALL.len());
     }
 }

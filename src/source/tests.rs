@@ -336,7 +336,7 @@ fn the_number_of_values_and_of_problems_is_bounded() {
 
 #[test]
 fn duplicate_keys_are_found_in_large_maps_too() {
-    let mut text: String = (0..1_000).map(|at| format!("k{at}: {at}\n")).collect();
+    let mut text = (0..1_000).fold(String::new(), |text, at| text + &format!("k{at}: {at}\n"));
     text.push_str("k7: again\nnew: 1\nnew: 2\n");
     let (node, codes) = parsed(&text);
     assert_eq!(codes, [Code::DuplicateKey, Code::DuplicateKey]);
@@ -406,7 +406,7 @@ fn read_and_render(bytes: &[u8]) {
     let (file, node) = load(&mut sources, "p.yaml", bytes, &mut diagnostics);
     if let Some(node) = &node {
         check_spans(node, sources.file(file).text());
-        let _ = node.to_json();
+        drop(node.to_json());
     } else {
         assert!(diagnostics.has_errors());
     }

@@ -39,7 +39,7 @@ struct Step {
     attempts: Option<u8>,
     factor: Option<f64>,
     quick: Option<bool>,
-    retry: Option<Box<Step>>,
+    retry: Option<Box<Self>>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
