@@ -118,8 +118,10 @@ impl Mesh {
         let Some(first) = all.first() else {
             return Verdict::NotInjected(self.why_not(namespace, &pod_labels));
         };
-        let decide =
-            |injector: &Injector| self.policy(injector.control_plane()).admits(namespace, pod);
+        let decide = |injector: &Injector| {
+            let policy = self.policy(injector.control_plane());
+            policy.admits(injector.wish(), namespace, pod)
+        };
         let refusal = decide(first).err();
         let admitted: Vec<&Injector> = all.iter().copied().filter(|i| decide(i).is_ok()).collect();
         match (admitted.as_slice(), refusal) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Namespace;
+use super::{Namespace, Wish};
 use crate::mesh::istiod::{DEFAULT, REVISION_LABEL, TAG_LABEL, revision_of_address};
 use crate::mesh::selector::{Labels, Requirement, Selector, labels};
 
@@ -69,6 +69,15 @@ impl Injector {
     /// The tag or else the revision that it stands for, as namespaces name it.
     pub fn name(&self) -> &str {
         self.tag.as_deref().unwrap_or_else(|| self.control_plane())
+    }
+
+    /// Where the istiod behind it looks for a pod's own wish: webhooks have prefixes since 1.10.
+    pub fn wish(&self) -> Wish {
+        if self.webhook == "sidecar-injector.istio.io" {
+            Wish::AnnotationOnly
+        } else {
+            Wish::LabelFirst
+        }
     }
 
     /// Whether it takes a pod with these labels, created in this namespace.

@@ -11,10 +11,13 @@ mod policy;
 pub mod shape;
 mod targets;
 
+#[cfg(test)]
+mod tests;
+
 pub use decision::{Effect, Mesh, Reason, Verdict};
 pub use injector::{FailurePolicy, Injector, ServiceRef, injectors, matching};
 pub use pod::{Pin, Proxy, ProxyKind, RevisionSource, baked_in, is_gateway, pins, pod_revision};
-pub use policy::{IGNORED_NAMESPACES, Policy, PolicyError, Refusal};
+pub use policy::{IGNORED_NAMESPACES, Policy, PolicyError, Refusal, Wish};
 pub use targets::Targets;
 
 use super::selector::Labels;

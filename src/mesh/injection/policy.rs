@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Namespace;
 use crate::mesh::istiod::INJECT_LABEL;
-use crate::mesh::selector::{Selector, labels};
+use crate::mesh::selector::{Labels, Selector, labels};
 
 /// The namespaces whose pods istiod never injects (`pkg/kube/inject/initializer.go`).
 pub const IGNORED_NAMESPACES: [&str; 4] = [
@@ -29,6 +29,38 @@ pub struct Policy {
 #[derive(Debug, thiserror::Error)]
 #[error("the injector's configuration is not YAML")]
 pub struct PolicyError(#[from] serde_yaml::Error);
+
+/// Where an istiod looks for a pod's own wish, `sidecar.istio.io/inject`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// In the pod label, which beats the annotation even when it is empty. Only `true` and `false` count (since 1.10).
+    LabelFirst,
+    /// In the annotation alone. `y`, `yes`, `true` and `on` ask, anything else refuses (before 1.10).
+    AnnotationOnly,
+}
+
+impl Wish {
+    /// Whether a pod asks for a sidecar (`true`), refuses it (`false`) or leaves it to the policy.
+    fn of(self, pod_labels: &Labels, annotations: &Labels) -> Option<bool> {
+        let annotation = annotations.get(INJECT_LABEL).map(String::as_str);
+        match self {
+            Self::LabelFirst => match pod_labels
+                .get(INJECT_LABEL)
+                .map(String::as_str)
+                .or(annotation)
+            {
+                Some("true") => Some(true),
+                Some("false") => Some(false),
+                _ => None,
+            },
+            Self::AnnotationOnly => {
+                let asks =
+                    |text: &str| ["y", "yes", "true", "on"].contains(&text.to_lowercase().as_str());
+                annotation.filter(|text| !text.is_empty()).map(asks)
+            }
+        }
+    }
+}
 
 /// Why istiod adds no sidecar to a pod that a webhook sent to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +119,7 @@ impl Policy {
     ///
     /// # Errors
     /// Why not.
-    pub fn admits(&self, namespace: &Namespace, pod: &Value) -> Result<(), Refusal> {
+    pub fn admits(&self, wish: Wish, namespace: &Namespace, pod: &Value) -> Result<(), Refusal> {
         if pod["spec"]["hostNetwork"].as_bool() == Some(true) {
             return Err(Refusal::HostNetwork);
         }
@@ -96,21 +128,18 @@ impl Policy {
         }
         let pod_labels = labels(&pod["metadata"]["labels"]);
         let annotations = labels(&pod["metadata"]["annotations"]);
-        // The label is the newer interface, and beats the annotation even when it is empty.
-        let wish = pod_labels
-            .get(INJECT_LABEL)
-            .or_else(|| annotations.get(INJECT_LABEL));
         let among = |selectors: &[Selector]| {
+            // An empty selector matches nothing here, unlike everywhere else.
             selectors
                 .iter()
                 .any(|s| !s.is_empty() && s.matches(&pod_labels))
         };
-        match wish.map(String::as_str) {
-            Some("true") => Ok(()),
-            Some("false") => Err(Refusal::OptedOut),
-            _ if among(&self.never) => Err(Refusal::NeverSelector),
-            _ if among(&self.always) || self.enabled => Ok(()),
-            _ => Err(Refusal::PolicyDisabled),
+        match wish.of(&pod_labels, &annotations) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Refusal::OptedOut),
+            None if among(&self.never) => Err(Refusal::NeverSelector),
+            None if among(&self.always) || self.enabled => Ok(()),
+            None => Err(Refusal::PolicyDisabled),
         }
     }
 }
@@ -126,21 +155,21 @@ mod tests {
     }
 
     fn shop() -> Namespace {
-        Namespace::new("shop", crate::mesh::selector::Labels::new())
+        Namespace::new("shop", Labels::new())
     }
 
     #[test]
     fn host_network_and_system_namespaces_come_before_every_wish() {
         let asking = json!({"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}, "spec": {"hostNetwork": true}});
         assert_eq!(
-            Policy::default().admits(&shop(), &asking),
+            Policy::default().admits(Wish::LabelFirst, &shop(), &asking),
             Err(Refusal::HostNetwork)
         );
         let asking = json!({"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}});
         for name in IGNORED_NAMESPACES {
-            let namespace = Namespace::new(name, crate::mesh::selector::Labels::new());
+            let namespace = Namespace::new(name, Labels::new());
             assert_eq!(
-                Policy::default().admits(&namespace, &asking),
+                Policy::default().admits(Wish::LabelFirst, &namespace, &asking),
                 Err(Refusal::IgnoredNamespace)
             );
         }
@@ -185,8 +214,12 @@ mod tests {
         ];
         for (label, annotation, when_on, when_off) in cases {
             let pod = pod(label, annotation);
-            assert_eq!(on.admits(&shop(), &pod), when_on, "{pod}");
-            assert_eq!(off.admits(&shop(), &pod), when_off, "{pod}");
+            assert_eq!(on.admits(Wish::LabelFirst, &shop(), &pod), when_on, "{pod}");
+            assert_eq!(
+                off.admits(Wish::LabelFirst, &shop(), &pod),
+                when_off,
+                "{pod}"
+            );
         }
     }
 
@@ -195,7 +228,7 @@ mod tests {
         let text = "policy: disabled\nalwaysInjectSelector: [{matchLabels: {a: x}}, {}]\nneverInjectSelector: [{}, {matchExpressions: [{key: n, operator: Exists}]}]";
         let policy = policy(text);
         let pod = |labels: Value| json!({"metadata": {"labels": labels}});
-        let decide = |labels: Value| policy.admits(&shop(), &pod(labels));
+        let decide = |labels: Value| policy.admits(Wish::LabelFirst, &shop(), &pod(labels));
         assert_eq!(decide(json!({"a": "x"})), Ok(()));
         assert_eq!(
             decide(json!({"a": "x", "n": ""})),
@@ -222,5 +255,23 @@ mod tests {
         assert!(!policy("templates: {}").enabled);
         assert!(policy("policy: enabled\ntemplate: |\n  {{ if }}: x").enabled);
         assert!(Policy::parse("a: [").is_err());
+    }
+
+    #[test]
+    fn before_1_10_only_the_annotation_counts_and_speaks_yaml() {
+        let pod = json!({"metadata": {"labels": {"sidecar.istio.io/inject": "false"}}});
+        assert_eq!(
+            Policy::default().admits(Wish::AnnotationOnly, &shop(), &pod),
+            Ok(())
+        );
+        let decide = |annotation: &str| {
+            let pod = json!({"metadata": {"annotations": {"sidecar.istio.io/inject": annotation}}});
+            policy("policy: disabled").admits(Wish::AnnotationOnly, &shop(), &pod)
+        };
+        for asking in ["y", "Yes", "TRUE", "on"] {
+            assert_eq!(decide(asking), Ok(()), "{asking}");
+        }
+        assert_eq!(decide("maybe"), Err(Refusal::OptedOut));
+        assert_eq!(decide(""), Err(Refusal::PolicyDisabled));
     }
 }

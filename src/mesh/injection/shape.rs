@@ -95,6 +95,8 @@ impl<'a> Shape<'a> {
             vec![
                 NotIn("name".into(), vec![self.namespace.to_owned()]),
                 NotIn(INJECTION_LABEL.into(), vec!["disabled".into()]),
+                DoesNotExist("istio-env".into()),
+                DoesNotExist(REVISION_LABEL.into()),
             ]
         } else {
             vec![In(INJECTION_LABEL.into(), vec!["enabled".into()])]
@@ -106,7 +108,9 @@ impl<'a> Shape<'a> {
         let absent = |key: &str| DoesNotExist(key.into());
         let named = || is(REVISION_LABEL, self.tag.unwrap_or(self.revision));
         let not_refused = || NotIn(INJECT_LABEL.into(), vec!["false".into()]);
+        // The charts' order, so that what is made can be compared with what is installed.
         let unlabelled = || vec![absent(REVISION_LABEL), absent(INJECTION_LABEL)];
+        let free = || vec![absent(INJECTION_LABEL), absent(REVISION_LABEL)];
         let mut all = vec![
             (
                 "rev.namespace.",
@@ -123,12 +127,12 @@ impl<'a> Shape<'a> {
             ));
             all.push((
                 "object.",
-                unlabelled(),
+                free(),
                 vec![is(INJECT_LABEL, "true"), absent(REVISION_LABEL)],
             ));
             if self.every_namespace {
                 let system = IGNORED_NAMESPACES.map(str::to_owned).to_vec();
-                let mut namespaces = unlabelled();
+                let mut namespaces = free();
                 namespaces.push(NotIn("kubernetes.io/metadata.name".into(), system));
                 all.push((
                     "auto.",

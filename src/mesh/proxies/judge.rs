@@ -12,6 +12,7 @@ use super::{
 /// One connection of one proxy, as one replica tells it.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
+    id: &'a ProxyId,
     answer: &'a EndpointAnswer,
     entry: Option<&'a SyncEntry>,
     since: Option<Timestamp>,
@@ -46,51 +47,61 @@ pub fn judge(
         .collect()
 }
 
-/// Every connection by proxy. Within one replica the entries of a proxy meet its connections in order; a connection
-/// without an entry, or the other way round, stands alone.
+/// Every connection by proxy.
 fn unite<'a>(
     answers: &'a [EndpointAnswer],
     target: &Target,
 ) -> BTreeMap<&'a ProxyId, Vec<Seen<'a>>> {
     let mut all: BTreeMap<&ProxyId, Vec<Seen<'_>>> = BTreeMap::new();
     for answer in answers {
-        let elsewhere = |entry: &SyncEntry| {
-            target
-                .cluster
-                .as_ref()
-                .is_some_and(|own| entry.cluster.as_ref().is_some_and(|c| c != own))
-        };
-        let mut times: BTreeMap<&ProxyId, Vec<Option<Timestamp>>> = BTreeMap::new();
-        for connection in answer.connections.iter().flatten() {
-            times
-                .entry(&connection.id)
-                .or_default()
-                .push(connection.connected_at);
-        }
-        for entry in &answer.syncz {
-            let since = match times.get_mut(&entry.id) {
-                Some(times) if !times.is_empty() => times.remove(0),
-                _ => None,
-            };
-            if !elsewhere(entry) {
-                all.entry(&entry.id).or_default().push(Seen {
-                    answer,
-                    entry: Some(entry),
-                    since,
-                });
-            }
-        }
-        for (id, left) in times {
-            for since in left {
-                all.entry(id).or_default().push(Seen {
-                    answer,
-                    entry: None,
-                    since,
-                });
-            }
+        for seen in pair(answer).filter(|seen| !is_elsewhere(seen, target)) {
+            all.entry(seen.id).or_default().push(seen);
         }
     }
     all
+}
+
+/// The entries and connections of one replica, together where they are of the same proxy. Neither list is ordered by
+/// time; of several the older entry goes with the older connection. What has no counterpart stands alone.
+fn pair(answer: &EndpointAnswer) -> impl Iterator<Item = Seen<'_>> {
+    let mut proxies: BTreeMap<&ProxyId, (Vec<&SyncEntry>, Vec<Option<Timestamp>>)> =
+        BTreeMap::new();
+    for entry in &answer.syncz {
+        proxies.entry(&entry.id).or_default().0.push(entry);
+    }
+    for connection in answer.connections.iter().flatten() {
+        proxies
+            .entry(&connection.id)
+            .or_default()
+            .1
+            .push(connection.connected_at);
+    }
+    proxies
+        .into_iter()
+        .flat_map(move |(id, (mut entries, mut times))| {
+            entries
+                .sort_by_key(|entry| entry.types.values().filter_map(|state| state.sent_at).min());
+            times.sort();
+            // From the newest on, so that the newest of both meet.
+            (0..entries.len().max(times.len())).map(move |back| {
+                let nth_back = |length: usize| length.checked_sub(back + 1);
+                Seen {
+                    id,
+                    answer,
+                    entry: nth_back(entries.len()).map(|i| entries[i]),
+                    since: nth_back(times.len()).and_then(|i| times[i]),
+                }
+            })
+        })
+}
+
+/// Whether a connection is of a pod of the same name in another cluster.
+fn is_elsewhere(seen: &Seen<'_>, target: &Target) -> bool {
+    let cluster = seen.entry.and_then(|entry| entry.cluster.as_ref());
+    target
+        .cluster
+        .as_ref()
+        .is_some_and(|own| cluster.is_some_and(|cluster| cluster != own))
 }
 
 fn judge_one(
@@ -113,7 +124,7 @@ fn judge_one(
     if current.is_empty() {
         return (Verdict::Missing, "connected to no istiod".to_owned());
     }
-    if let Some(detail) = current.iter().find_map(|s| rejection(&pod.id, s)) {
+    if let Some(detail) = current.iter().find_map(|s| rejection(s)) {
         return (Verdict::Error, detail);
     }
     let (here, elsewhere): (Vec<Seen<'_>>, Vec<Seen<'_>>) = current
@@ -154,7 +165,7 @@ fn settled<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Vec<Seen<'
 
 /// Why a proxy rejects its configuration: as syncz tells it, or else, where it looks like a missing answer there, as the
 /// counters do.
-fn rejection(id: &ProxyId, seen: &Seen<'_>) -> Option<String> {
+fn rejection(seen: &Seen<'_>) -> Option<String> {
     let entry = seen.entry?;
     if let Some((kind, state)) = entry
         .types
@@ -171,7 +182,7 @@ fn rejection(id: &ProxyId, seen: &Seen<'_>) -> Option<String> {
         return None;
     }
     let (kind, _) = entry.types.iter().find(|(_, state)| state.is_pending())?;
-    let (count, reason) = seen.answer.metrics.as_ref()?.rejects_of(id)?;
+    let (count, reason) = seen.answer.metrics.as_ref()?.rejects_of(seen.id)?;
     let reason = if reason.is_empty() {
         String::new()
     } else {

@@ -10,6 +10,9 @@ mod summary;
 mod syncz;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use connections::{Connection, parse_connections};
 pub use judge::judge;
 pub use metrics::{GATE_COUNTERS, Metrics, MetricsError, Sample};
