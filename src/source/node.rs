@@ -2,7 +2,6 @@
 
 use super::Core;
 use super::Span;
-use super::scalar;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -61,17 +60,6 @@ pub struct Key {
     pub text: String,
     /// Its place.
     pub span: Span,
-}
-
-impl Scalar {
-    /// What the YAML 1.2 core schema takes it for. Quoted and block scalars are always strings.
-    #[must_use]
-    pub fn core(&self) -> Core {
-        match self.style {
-            Style::Plain => scalar::resolve(&self.text),
-            Style::Quoted | Style::Block => Core::Str,
-        }
-    }
 }
 
 impl Node {

@@ -1,5 +1,8 @@
 //! The YAML 1.2 core schema: what a plain scalar is taken for where no type is asked for.
 
+use super::Scalar;
+use super::Style;
+
 /// What a scalar is by the YAML 1.2 core schema (YAML 1.2.2, chapter 10.3).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Core {
@@ -13,6 +16,29 @@ pub enum Core {
     Float(f64),
     /// A string.
     Str,
+}
+
+impl Scalar {
+    /// What it is by the YAML 1.2 core schema. Quoted and block scalars are always strings.
+    #[must_use]
+    pub fn core(&self) -> Core {
+        match self.style {
+            Style::Plain => resolve(&self.text),
+            Style::Quoted | Style::Block => Core::Str,
+        }
+    }
+
+    /// Of a plain scalar that looks like a number: what a reader that takes it for one would write back, where that
+    /// is another text (`1.10` becomes `1.1`, `0x10` becomes `16`). Where a string is meant, it should be quoted.
+    #[must_use]
+    pub fn rewritten(&self) -> Option<String> {
+        let number = match self.core() {
+            Core::Int(int) => int.to_string(),
+            Core::Float(float) => format!("{float:?}"),
+            Core::Null | Core::Bool(_) | Core::Str => return None,
+        };
+        (number != self.text).then_some(number)
+    }
 }
 
 /// Resolves the text of a plain scalar.
@@ -103,6 +129,27 @@ mod tests {
             ".", "+", "0x", "0o9", "1e", "infinity", "--1", "1-2", "e5",
         ] {
             assert_eq!(resolve(text), Core::Str, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_be_written_otherwise_is_told() {
+        let rewritten = |text: &str, style| {
+            let text = text.to_owned();
+            Scalar { text, style }.rewritten()
+        };
+        for (text, expected) in [
+            ("1.10", "1.1"),
+            ("0x10", "16"),
+            ("007", "7"),
+            ("1e3", "1000.0"),
+            ("+1", "1"),
+        ] {
+            assert_eq!(rewritten(text, Style::Plain).as_deref(), Some(expected));
+            assert_eq!(rewritten(text, Style::Quoted), None);
+        }
+        for text in ["1.1", "16", "-3", "1.6.14", "no", "true", "", "1.0"] {
+            assert_eq!(rewritten(text, Style::Plain), None, "{text}");
         }
     }
 }

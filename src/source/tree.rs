@@ -1,7 +1,6 @@
 //! Parser events to the tree, under limits.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -19,6 +18,10 @@ use super::Scalar;
 use super::Span;
 use super::Style;
 use super::Value;
+use super::anchors::Anchors;
+use super::anchors::MAX_ALIAS_BYTES;
+use super::anchors::MAX_ALIAS_NODES;
+use super::anchors::OverBudget;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -27,10 +30,6 @@ use crate::diagnostic::Diagnostics;
 pub const MAX_DEPTH: usize = 64;
 /// How many values a file may have.
 pub const MAX_NODES: usize = 1_000_000;
-/// How many values all anchors and aliases together may stand for.
-pub const MAX_ALIAS_NODES: usize = 200_000;
-/// How many bytes of text all anchors and aliases together may stand for.
-pub const MAX_ALIAS_BYTES: usize = 16 * 1024 * 1024;
 /// How many problems of one file's YAML are told. Who has more has another problem.
 const MAX_PROBLEMS: usize = 100;
 /// From how many entries on a map is searched by hash.
@@ -61,20 +60,6 @@ enum Slot {
     Drop,
 }
 
-/// What an alias stands for.
-struct Anchored {
-    node: Node,
-    size: Size,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Size {
-    nodes: usize,
-    bytes: usize,
-    /// 0 for a scalar.
-    height: usize,
-}
-
 /// Takes the events of one file.
 pub(super) struct Builder<'a> {
     file: FileId,
@@ -84,10 +69,8 @@ pub(super) struct Builder<'a> {
     stack: Vec<Frame>,
     root: Option<Node>,
     documents: usize,
-    anchors: BTreeMap<usize, Anchored>,
+    anchors: Anchors,
     nodes: usize,
-    alias_nodes: usize,
-    alias_bytes: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -100,10 +83,8 @@ impl<'a> Builder<'a> {
             stack: Vec::new(),
             root: None,
             documents: 0,
-            anchors: BTreeMap::new(),
+            anchors: Anchors::default(),
             nodes: 0,
-            alias_nodes: 0,
-            alias_bytes: 0,
         }
     }
 
@@ -293,7 +274,7 @@ impl<'a> Builder<'a> {
     ) -> ControlFlow<()> {
         self.count(span)?;
         if self.stack.len() >= MAX_DEPTH {
-            self.too_deep(span);
+            self.report(too_deep(span));
             return ControlFlow::Break(());
         }
         self.stack.push(Frame {
@@ -332,7 +313,7 @@ impl<'a> Builder<'a> {
             self.not_a_key(span, "an alias");
             return ControlFlow::Continue(());
         }
-        let Some(anchored) = self.anchors.get(&anchor) else {
+        let Some(height) = self.anchors.height(anchor) else {
             let message = "an alias inside the value that its anchor names";
             self.report(
                 Diagnostic::new(Code::UnknownAnchor, message).at(span, "would contain itself"),
@@ -340,24 +321,21 @@ impl<'a> Builder<'a> {
             self.skip();
             return ControlFlow::Continue(());
         };
-        let size = anchored.size;
-        if self.stack.len() + size.height > MAX_DEPTH {
-            self.too_deep(span);
+        if self.stack.len() + height > MAX_DEPTH {
+            self.report(too_deep(span));
             return ControlFlow::Break(());
         }
-        self.charge(size, span)?;
-        let node = self.anchors[&anchor].node.clone();
-        self.place(node);
+        match self.anchors.copy(anchor) {
+            Ok(node) => node.into_iter().for_each(|node| self.place(node)),
+            Err(OverBudget) => return self.over_budget(span),
+        }
         ControlFlow::Continue(())
     }
 
     /// A node is complete: remembers it under its anchor, and puts it where it belongs.
     fn complete(&mut self, node: Node, anchor: usize) -> ControlFlow<()> {
-        if anchor != 0 {
-            let size = Size::of(&node);
-            self.charge(size, node.span)?;
-            let node = node.clone();
-            self.anchors.insert(anchor, Anchored { node, size });
+        if anchor != 0 && self.anchors.define(anchor, &node).is_err() {
+            return self.over_budget(node.span);
         }
         self.place(node);
         ControlFlow::Continue(())
@@ -491,22 +469,13 @@ impl<'a> Builder<'a> {
         ControlFlow::Break(())
     }
 
-    fn charge(&mut self, size: Size, span: Span) -> ControlFlow<()> {
-        self.alias_nodes = self.alias_nodes.saturating_add(size.nodes);
-        self.alias_bytes = self.alias_bytes.saturating_add(size.bytes);
-        if self.alias_nodes <= MAX_ALIAS_NODES && self.alias_bytes <= MAX_ALIAS_BYTES {
-            return ControlFlow::Continue(());
-        }
+    fn over_budget(&mut self, span: Span) -> ControlFlow<()> {
         let message = format!(
             "the anchors and aliases stand for more than {MAX_ALIAS_NODES} values or {} MiB",
             MAX_ALIAS_BYTES / (1024 * 1024)
         );
         self.report(Diagnostic::new(Code::AliasBudget, message).at(span, "beyond the budget here"));
         ControlFlow::Break(())
-    }
-
-    fn too_deep(&mut self, span: Span) {
-        self.report(too_deep(span));
     }
 }
 
@@ -520,36 +489,4 @@ pub(super) fn too_deep(span: Span) -> Diagnostic {
         },
         "too deep here",
     )
-}
-
-impl Size {
-    fn of(node: &Node) -> Self {
-        let inside = |children: &mut dyn Iterator<Item = Self>| {
-            children.fold(
-                Self {
-                    nodes: 1,
-                    bytes: 0,
-                    height: 1,
-                },
-                |sum, child| Self {
-                    nodes: sum.nodes + child.nodes,
-                    bytes: sum.bytes + child.bytes,
-                    height: sum.height.max(child.height + 1),
-                },
-            )
-        };
-        match &node.value {
-            Value::Scalar(scalar) => Self {
-                nodes: 1,
-                bytes: scalar.text.len(),
-                height: 0,
-            },
-            Value::Seq(items) => inside(&mut items.iter().map(Self::of)),
-            Value::Map(entries) => inside(&mut entries.iter().map(|entry| {
-                let mut size = Self::of(&entry.value);
-                size.bytes += entry.key.text.len();
-                size
-            })),
-        }
-    }
 }

@@ -16,7 +16,7 @@ pub(super) fn render(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
                 diagnostic,
                 sources,
             };
-            one_line(&line.to_string())
+            super::visible(&line.to_string()).replace('\n', "\\n") + "\n"
         })
         .collect()
 }
@@ -41,17 +41,4 @@ impl fmt::Display for Line<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Control characters as escapes: a text out of a plan neither breaks the line nor commands the terminal.
-fn one_line(text: &str) -> String {
-    let shown = text.chars().flat_map(|char| {
-        let (plain, escaped) = if char.is_control() {
-            (None, Some(char.escape_default()))
-        } else {
-            (Some(char), None)
-        };
-        plain.into_iter().chain(escaped.into_iter().flatten())
-    });
-    shown.chain(['\n']).collect()
 }

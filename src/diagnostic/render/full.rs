@@ -12,9 +12,9 @@ use annotate_snippets::renderer::DecorStyle;
 use super::Look;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
 use crate::source::FileId;
+use crate::source::SourceFile;
 use crate::source::SourceMap;
 use crate::source::Span;
 
@@ -43,7 +43,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Group<'a> {
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(diagnostic.message.as_str())
+        .primary_title(super::visible(&diagnostic.message))
         .id(diagnostic.code.as_str());
     Group::with_title(title)
         .elements(snippets(diagnostic, sources))
@@ -59,11 +59,10 @@ fn snippets<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Eleme
             files.push(label.span.file);
         }
     }
-    files
-        .into_iter()
-        .map(|id| {
-            let file = sources.file(id);
-            let annotations = labels().filter(|label| label.span.file == id).map(|label| {
+    let marks = |id| {
+        labels()
+            .filter(move |label| label.span.file == id)
+            .map(|label| {
                 let primary = diagnostic
                     .primary
                     .as_ref()
@@ -73,23 +72,48 @@ fn snippets<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Eleme
                 } else {
                     AnnotationKind::Context
                 };
-                annotation(label, kind, sources)
-            });
-            Snippet::source(&**file.text())
-                .path(file.path())
-                .annotations(annotations)
-                .into()
-        })
+                (kind, shown(label.span, sources), label.message.as_str())
+            })
+    };
+    files
+        .into_iter()
+        .map(|id| snippet(sources.file(id), &marks(id).collect::<Vec<_>>()))
         .collect()
 }
 
-fn annotation<'a>(
-    label: &'a Label,
-    kind: AnnotationKind,
-    sources: &SourceMap,
-) -> annotate_snippets::Annotation<'a> {
-    let text = (!label.message.is_empty()).then_some(label.message.as_str());
-    kind.span(shown(label.span, sources).range()).label(text)
+/// The lines from the first mark to the last: a large file is not searched for each diagnostic.
+fn snippet<'a>(file: &'a SourceFile, marks: &[(AnnotationKind, Span, &'a str)]) -> Element<'a> {
+    let text = &**file.text();
+    let first = marks
+        .iter()
+        .map(|mark| mark.1.range().start)
+        .min()
+        .unwrap_or_default();
+    let last = marks
+        .iter()
+        .map(|mark| mark.1.range().end)
+        .max()
+        .unwrap_or_default();
+    let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[last..]
+        .find('\n')
+        .map_or(text.len(), |newline| last + newline);
+    let (line, _) = file.line_col(u32::try_from(first).unwrap_or(u32::MAX));
+    let annotations = marks.iter().map(|(kind, span, message)| {
+        let range = span.range();
+        let label = (!message.is_empty()).then(|| super::visible(message));
+        kind.span(range.start - start..range.end - start)
+            .label(label)
+    });
+    // Between two lines the carriage return of a Windows line end is known, at the end it is not.
+    let shown = text[start..end]
+        .strip_suffix('\r')
+        .filter(|shown| last <= start + shown.len());
+    Snippet::source(shown.unwrap_or(&text[start..end]))
+        .line_start(line)
+        .path(file.path())
+        .annotations(annotations)
+        .into()
 }
 
 /// The span, or the part of it on its first line where it has too many.
@@ -102,16 +126,17 @@ fn shown(span: Span, sources: &SourceMap) -> Span {
 }
 
 fn footers(diagnostic: &Diagnostic) -> Vec<Element<'_>> {
-    let node = diagnostic
-        .node
-        .as_ref()
-        .map(|node| Level::NOTE.message(format!("in {node}")));
-    let reason = diagnostic.allowed.as_ref();
-    let allowed = reason.map(|reason| Level::NOTE.message(format!("allowed: {reason}")));
+    let remark =
+        |title: &str, text: &str| Level::NOTE.message(format!("{title} {}", super::visible(text)));
+    let node = diagnostic.node.as_deref().map(|node| remark("in", node));
+    let allowed = diagnostic
+        .allowed
+        .as_deref()
+        .map(|reason| remark("allowed:", reason));
     let help = diagnostic
         .help
-        .as_ref()
-        .map(|help| Level::HELP.message(help.as_str()));
+        .as_deref()
+        .map(|help| Level::HELP.message(super::visible(help)));
     [node, allowed, help]
         .into_iter()
         .flatten()

@@ -7,6 +7,8 @@ mod json;
 mod place;
 mod sarif;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::Diagnostics;
@@ -53,6 +55,24 @@ pub fn render(
         Format::Github => github::render(diagnostics, sources),
         Format::Sarif => sarif::render(diagnostics, sources),
     }
+}
+
+/// The text with control characters as visible escapes: what a plan says does not command the terminal. Line breaks
+/// stay.
+fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |char: char| char.is_control() && char != '\n';
+    if !text.contains(hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        if hidden(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown.into()
 }
 
 /// A document that ends with a line break.

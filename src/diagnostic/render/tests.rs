@@ -90,6 +90,65 @@ fn a_long_place_is_shown_by_its_first_line() {
 }
 
 #[test]
+fn what_a_plan_says_does_not_command_the_terminal() {
+    let mut sources = SourceMap::new();
+    let file = sources.add("p.yaml", "a: \u{202e}b\u{7}c\u{1b}[2J\n");
+    let one = Diagnostic::new(Code::BadValue, "unknown value `\u{1b}[31m\u{7}`")
+        .at(Span::at(file, 3, 7), "\u{1b}[1m");
+    let one: Diagnostics = [one.help("\u{1b}]0;x\u{7}")].into_iter().collect();
+    for format in [Format::Full, Format::Concise, Format::Json, Format::Sarif] {
+        let shown = render(&one, &sources, format, Look::Plain);
+        assert!(
+            !shown.contains(['\u{1b}', '\u{7}']),
+            "{format:?}: {shown:?}"
+        );
+    }
+}
+
+#[test]
+fn marks_at_the_edges_of_a_file_are_shown() {
+    let mut sources = SourceMap::new();
+    let empty = sources.add("empty.yaml", "");
+    let text = sources.add("text.yaml", "a: 1\r\nb:\r\n\r\n");
+    let new = |file, start, end| {
+        Diagnostic::new(Code::MissingKey, "m").at(Span::at(file, start, end), "here")
+    };
+    let all: Diagnostics = [
+        new(empty, 0, 0),
+        new(text, 3, 4),
+        new(text, 8, 8),
+        new(text, 12, 12),
+    ]
+    .into_iter()
+    .collect();
+    insta::assert_snapshot!(render(&all, &sources, Format::Full, Look::Plain), @r"
+    error[P0203]: m
+     --> empty.yaml:1:1
+      |
+    1 |
+      | ^ here
+
+    error[P0203]: m
+     --> text.yaml:1:4
+      |
+    1 | a: 1
+      |    ^ here
+
+    error[P0203]: m
+     --> text.yaml:2:3
+      |
+    2 | b:
+      |   ^ here
+
+    error[P0203]: m
+     --> text.yaml:4:1
+      |
+    4 |
+      | ^ here
+    ");
+}
+
+#[test]
 fn concise_is_one_line_each() {
     insta::assert_snapshot!(all(Format::Concise, Look::Plain), @r"
     plans/a plan.yaml:5:3: error[P0105]: the key `a` is given twice
