@@ -1,1 +1,84 @@
 //! The only module (beside the lab) that speaks Kubernetes.
+//!
+//! Objects are dynamic JSON, so that every version from 1.21 on and every custom resource can be handled alike. A
+//! [`Cluster`] in dry-run mode sends its writes with `dryRun=All`, remembers what they would have made, and reads
+//! through that memory: each step sees the effect of those before it.
+
+mod connect;
+mod diff;
+mod error;
+mod forward;
+mod guard;
+mod kinds;
+mod lease;
+mod object;
+mod overlay;
+pub mod rollout;
+mod select;
+pub mod tool;
+mod verbs;
+mod wait;
+
+use std::sync::Arc;
+
+use kube::Client;
+
+pub use connect::ConnectOptions;
+pub use diff::{Change, unified};
+pub use error::{ClusterError, ErrorClass};
+pub use forward::{HttpAnswer, HttpRequest};
+pub use guard::Requests;
+pub use lease::{Lease, LeaseError, Holder};
+pub use object::{Object, ObjectRef, Permission, Selector};
+pub use verbs::Applied;
+pub use wait::Wait;
+
+use kinds::Kinds;
+use overlay::Overlay;
+
+/// The name under which `plan` owns fields.
+pub const FIELD_MANAGER: &str = "plan";
+
+/// A cluster that can be asked and changed.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    kinds: Arc<Kinds>,
+    overlay: Option<Arc<Overlay>>,
+    requests: Requests,
+    context: Option<String>,
+    server: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// The API server's address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The kubeconfig's context, where there is one.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
+    /// Whether this is a dry run: nothing is changed, and what is waited for does not come.
+    pub fn is_dry_run(&self) -> bool {
+        self.overlay.is_some()
+    }
+
+    /// What the dry run would have changed since the last call.
+    pub fn take_changes(&self) -> Vec<Change> {
+        self.overlay.as_ref().map_or_else(Vec::new, |overlay| overlay.take_changes())
+    }
+
+    /// How many requests were made, by verb.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+}

@@ -1,0 +1,136 @@
+//! From a kubeconfig, a pod's service account, or a service in the process, to a client.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::client::{Body, ClientBuilder};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use tower::{BoxError, Service};
+
+use super::Cluster;
+use super::error::{ClusterError, ErrorClass, innermost};
+use super::guard::{Guard, Requests};
+use super::kinds::Kinds;
+use super::overlay::Overlay;
+
+/// The longest that a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest silence on a connection; watches break off before by themselves.
+const READ: Duration = Duration::from_secs(90);
+
+/// Which cluster, as whom, for what.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectOptions {
+    /// The kubeconfig file; else `$KUBECONFIG`, `~/.kube/config`, and the pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; else its current one.
+    pub context: Option<String>,
+    /// The user to impersonate.
+    pub impersonate: Option<String>,
+    /// Let nothing through that changes the cluster, and predict instead.
+    pub dry_run: bool,
+}
+
+impl Cluster {
+    /// Connects, without asking anything yet.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Unreachable`], with the file and context that are wrong.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
+        let (mut config, context) = config(options).await?;
+        // kube's own retries are silent and last for minutes; the engine's are journalled.
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        config.write_timeout = Some(READ);
+        if options.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&options.impersonate);
+        }
+        let agent = http::HeaderValue::from_static(user_agent(options.dry_run));
+        config.headers.push((http::header::USER_AGENT, agent));
+        let server = config.cluster_url.to_string();
+        let requests = Requests::default();
+        let client = ClientBuilder::try_from(config)
+            .map_err(|error| ClusterError::new(ErrorClass::Unreachable, innermost(&error)))?
+            .with_layer(&Guard::new(options.dry_run, requests.clone()))
+            .build();
+        Ok(Self {
+            client,
+            kinds: Arc::new(Kinds::default()),
+            overlay: options.dry_run.then(|| Arc::new(Overlay::default())),
+            requests,
+            context,
+            server,
+        })
+    }
+
+    /// A cluster behind a service in this process.
+    pub fn from_service<S>(service: S, dry_run: bool) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError> + Send + Sync,
+    {
+        let requests = Requests::default();
+        let client = ClientBuilder::new(service, "default")
+            .with_layer(&Guard::new(dry_run, requests.clone()))
+            .build();
+        Self {
+            client,
+            kinds: Arc::new(Kinds::default()),
+            overlay: dry_run.then(|| Arc::new(Overlay::default())),
+            requests,
+            context: None,
+            server: "in-process".to_owned(),
+        }
+    }
+}
+
+/// The name under which requests are made: a dry run's own, so that an audit log can tell.
+fn user_agent(dry_run: bool) -> &'static str {
+    if dry_run {
+        concat!("plan-dry-run/", env!("CARGO_PKG_VERSION"))
+    } else {
+        concat!("plan/", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), ClusterError> {
+    let unreachable = |error: &dyn std::error::Error| {
+        ClusterError::new(ErrorClass::Unreachable, innermost(error))
+    };
+    let file = match &options.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path).map_err(|error| {
+            ClusterError::new(
+                ErrorClass::Unreachable,
+                format!("cannot read the kubeconfig {}: {}", path.display(), innermost(&error)),
+            )
+        }),
+        None => Kubeconfig::read().map_err(|error| unreachable(&error)),
+    };
+    let file = match file {
+        Ok(file) => file,
+        // Without a kubeconfig, and without having named one, the pod's own account is left.
+        Err(error) if options.kubeconfig.is_none() && options.context.is_none() => {
+            return Config::incluster().map(|config| (config, None)).map_err(|_| {
+                error.help("set KUBECONFIG or --kubeconfig; `--lab` and `plan validate` need no cluster")
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let context = options.context.clone().or_else(|| file.current_context.clone());
+    let names: Vec<String> = file.contexts.iter().map(|c| c.name.clone()).collect();
+    let wanted = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+    match Config::from_custom_kubeconfig(file, &wanted).await {
+        Ok(config) => Ok((config, context)),
+        Err(error) => {
+            let name = context.unwrap_or_else(|| "(none)".to_owned());
+            Err(ClusterError::new(
+                ErrorClass::Unreachable,
+                format!("context {name}: {}", innermost(&error)),
+            )
+            .help(format!("the kubeconfig has these contexts: {}", names.join(", "))))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a dry run would have made of the cluster so far.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::diff::Change;
+use super::object::{Object, ObjectRef, Selector};
+use super::select;
+use super::verbs::key;
+
+/// Predicted objects over the live ones.
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<ObjectRef, Object>,
+    changes: Vec<Change>,
+}
+
+impl Overlay {
+    /// The predicted object, where there is one.
+    pub(super) fn get(&self, object: &ObjectRef) -> Option<Option<Object>> {
+        self.lock().objects.get(object).cloned().map(Some)
+    }
+
+    /// Puts the predicted objects into a list, in place of the live ones.
+    pub(super) fn merge(
+        &self,
+        objects: &mut Vec<Object>,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) {
+        let state = self.lock();
+        if state.objects.is_empty() {
+            return;
+        }
+        objects.retain(|object| !state.objects.contains_key(&ObjectRef::from(object)));
+        let selected = state.objects.iter().filter(|(name, object)| {
+            name.api_version == api_version
+                && name.kind == kind
+                && namespace.is_none_or(|namespace| name.namespace.as_deref() == Some(namespace))
+                && select::selects(selector, object)
+        });
+        objects.extend(selected.map(|(_, object)| object.clone()));
+        objects.sort_by(|a, b| key(a).cmp(&key(b)));
+    }
+
+    /// Takes a prediction down.
+    pub(super) fn remember(&self, before: Option<Object>, after: Object, verb: &'static str) {
+        let mut state = self.lock();
+        state.changes.push(Change {
+            object: ObjectRef::from(&after),
+            before: before.map(Object::into_value),
+            after: Some(after.value().clone()),
+            verb,
+        });
+        state.objects.insert(ObjectRef::from(&after), after);
+    }
+
+    /// The predictions since the last call.
+    pub(super) fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut self.lock().changes)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

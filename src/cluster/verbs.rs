@@ -1,0 +1,383 @@
+//! Asking for objects and changing them.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::core::Status;
+use serde_json::{Value, json};
+
+use super::error::{ClusterError, ErrorClass};
+use super::kinds::{Resource, base, path, query};
+use super::object::{Object, ObjectRef, Permission, Selector};
+use super::{Cluster, FIELD_MANAGER};
+
+/// How many objects one answer of a list holds at most.
+const CHUNK: usize = 500;
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The object as it is now, or would be.
+    pub after: Object,
+    /// Whether that differs from before.
+    pub changed: bool,
+}
+
+impl Cluster {
+    /// The server's version: `v1.35.4`.
+    pub async fn server_version(&self) -> Result<String, ClusterError> {
+        let answer = self.call(Method::GET, "/version".to_owned(), None, None).await?;
+        Ok(answer["gitVersion"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// One object, or `None` where it, or its kind, is not there.
+    pub async fn get(&self, object: &ObjectRef) -> Result<Option<Object>, ClusterError> {
+        if let Some(overlay) = &self.overlay
+            && let Some(predicted) = overlay.get(object)
+        {
+            return Ok(predicted);
+        }
+        match self.get_live(object).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get_live(&self, object: &ObjectRef) -> Result<Object, ClusterError> {
+        let path = self.path_of(object).await?;
+        self.call(Method::GET, path, None, None).await.map(Object::new)
+    }
+
+    /// All objects of a kind that the selector selects, sorted by namespace and name.
+    pub async fn list(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Object>, ClusterError> {
+        let (mut objects, _) = self.list_live(api_version, kind, namespace, selector).await?;
+        if let Some(overlay) = &self.overlay {
+            overlay.merge(&mut objects, api_version, kind, namespace, selector);
+        }
+        Ok(objects)
+    }
+
+    /// As [`Cluster::list`], past any prediction, with the resource version to watch from.
+    pub(super) async fn list_live(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<(Vec<Object>, String), ClusterError> {
+        let resource = self.resource(api_version, kind).await?;
+        let path = path(api_version, &resource, namespace, None);
+        let mut objects = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut url = format!("{path}?limit={CHUNK}{}", selection(selector));
+            if !next.is_empty() {
+                url.push_str("&continue=");
+                url.push_str(&query(&next));
+            }
+            let mut answer = self.call(Method::GET, url, None, None).await?;
+            if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
+                objects.extend(items.into_iter().map(|item| named(item, api_version, kind)));
+            }
+            let text = |key: &str| answer["metadata"][key].as_str().unwrap_or_default().to_owned();
+            next = text("continue");
+            if next.is_empty() {
+                objects.sort_by(|a, b| key(a).cmp(&key(b)));
+                return Ok((objects, text("resourceVersion")));
+            }
+        }
+    }
+
+    /// The names of the namespaces that a label selector selects, without the excluded ones, sorted.
+    pub async fn namespaces(
+        &self,
+        selector: &str,
+        exclude: &[String],
+    ) -> Result<Vec<String>, ClusterError> {
+        let found = self.list("v1", "Namespace", None, &Selector::labelled(selector)).await?;
+        let names = found.iter().map(|namespace| namespace.name().to_owned());
+        Ok(names.filter(|name| !exclude.contains(name)).collect())
+    }
+
+    /// Patches by operations (RFC 6902).
+    pub async fn json_patch(&self, object: &ObjectRef, patch: Value) -> Result<Object, ClusterError> {
+        self.patch(object, patch, "application/json-patch+json").await
+    }
+
+    /// Patches by merging (RFC 7386).
+    pub async fn merge_patch(&self, object: &ObjectRef, patch: Value) -> Result<Object, ClusterError> {
+        self.patch(object, patch, "application/merge-patch+json").await
+    }
+
+    async fn patch(
+        &self,
+        object: &ObjectRef,
+        patch: Value,
+        kind: &'static str,
+    ) -> Result<Object, ClusterError> {
+        let before = match &self.overlay {
+            Some(_) => self.get(object).await?,
+            None => None,
+        };
+        let url = format!("{}?fieldManager={FIELD_MANAGER}{}", self.path_of(object).await?, self.dry());
+        let answer = self.call(Method::PATCH, url, Some(patch), Some(kind)).await;
+        let after = Object::new(answer?);
+        self.remember(before, &after, "patch");
+        Ok(after)
+    }
+
+    /// Creates an object.
+    pub async fn create(&self, object: &Object) -> Result<Object, ClusterError> {
+        let url = format!("{}?fieldManager={FIELD_MANAGER}{}", self.collection(object).await?, self.dry());
+        let after = self.call(Method::POST, url, Some(object.value().clone()), None).await?;
+        let after = Object::new(after);
+        self.remember(None, &after, "create");
+        Ok(after)
+    }
+
+    /// Replaces an object, if it still has the resource version that it carries.
+    pub async fn replace(&self, object: &Object) -> Result<Object, ClusterError> {
+        let path = self.path_of(&ObjectRef::from(object)).await?;
+        let url = format!("{path}?fieldManager={FIELD_MANAGER}{}", self.dry());
+        let after = self.call(Method::PUT, url, Some(object.value().clone()), None).await?;
+        Ok(Object::new(after))
+    }
+
+    /// Lets the server create an object and throw it away: admission runs, nothing stays.
+    pub async fn create_as_dry_run(&self, object: &Object) -> Result<Object, ClusterError> {
+        let url = format!("{}?fieldManager={FIELD_MANAGER}&dryRun=All", self.collection(object).await?);
+        let after = self.call(Method::POST, url, Some(object.value().clone()), None).await?;
+        Ok(Object::new(after))
+    }
+
+    /// Applies an object as field manager `plan`; never by force, but where `take_over` says so.
+    ///
+    /// # Errors
+    /// [`ErrorClass::FieldManager`] where another manager owns a field with another value.
+    pub async fn apply(&self, object: &Object, take_over: bool) -> Result<Applied, ClusterError> {
+        let before = self.get(&ObjectRef::from(object)).await?;
+        let after = match self.send_apply(object, take_over, self.is_dry_run()).await {
+            Ok(after) => after,
+            // A dry run cannot create into a namespace, or of a kind, that an earlier step would have made.
+            Err(error) if error.is_not_found() && self.is_dry_run() => object.clone(),
+            Err(error) => return Err(error),
+        };
+        let changed = before.as_ref().is_none_or(|before| differs(before, &after));
+        if changed {
+            self.remember(before, &after, "apply");
+        }
+        Ok(Applied { after, changed })
+    }
+
+    /// What an apply would do, by the server.
+    pub async fn apply_as_dry_run(
+        &self,
+        object: &Object,
+        take_over: bool,
+    ) -> Result<Applied, ClusterError> {
+        let before = self.get(&ObjectRef::from(object)).await?;
+        let after = self.send_apply(object, take_over, true).await?;
+        let changed = before.as_ref().is_none_or(|before| differs(before, &after));
+        Ok(Applied { after, changed })
+    }
+
+    /// The fields of an object that other managers own with other values: none where an apply would go through.
+    pub async fn conflicts(&self, object: &Object) -> Result<Vec<String>, ClusterError> {
+        match self.send_apply(object, false, true).await {
+            Ok(_) => Ok(Vec::new()),
+            Err(ClusterError { class: ErrorClass::FieldManager(fields), .. }) => Ok(fields),
+            // Its namespace or kind comes with the same rendering.
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send_apply(
+        &self,
+        object: &Object,
+        take_over: bool,
+        dry_run: bool,
+    ) -> Result<Object, ClusterError> {
+        let path = self.path_of(&ObjectRef::from(object)).await?;
+        let dry = if dry_run { "&dryRun=All" } else { "" };
+        let url = format!("{path}?fieldManager={FIELD_MANAGER}&force={take_over}{dry}");
+        let body = Some(object.value().clone());
+        self.call(Method::PATCH, url, body, Some("application/apply-patch+yaml"))
+            .await
+            .map(Object::new)
+            .map_err(|error| match error.class {
+                ErrorClass::FieldManager(_) => error.help("name the object in `take_over` where that is right"),
+                _ => error,
+            })
+    }
+
+    /// A token of a service account, for an audience; good for so many seconds.
+    pub async fn token(
+        &self,
+        namespace: &str,
+        account: &str,
+        audience: &str,
+        seconds: u32,
+    ) -> Result<String, ClusterError> {
+        let url = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let body = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": { "audiences": [audience], "expirationSeconds": seconds },
+        });
+        let answer = self.call(Method::POST, url, Some(body), None).await?;
+        Ok(answer["status"]["token"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Whether the user may do each of these (`SelfSubjectAccessReview`).
+    pub async fn may(
+        &self,
+        wanted: &[Permission],
+    ) -> Result<Vec<(Permission, bool)>, ClusterError> {
+        let mut answers = Vec::with_capacity(wanted.len());
+        for permission in wanted {
+            let body = json!({
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": { "resourceAttributes": {
+                    "verb": permission.verb,
+                    "group": permission.group,
+                    "resource": permission.resource,
+                    "subresource": permission.subresource,
+                    "namespace": permission.namespace,
+                    "name": permission.name,
+                } },
+            });
+            let url = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned();
+            let answer = self.call(Method::POST, url, Some(body), None).await?;
+            answers.push((permission.clone(), answer["status"]["allowed"] == true));
+        }
+        Ok(answers)
+    }
+
+    async fn path_of(&self, object: &ObjectRef) -> Result<String, ClusterError> {
+        let resource = self.resource(&object.api_version, &object.kind).await?;
+        Ok(path(&object.api_version, &resource, object.namespace.as_deref(), Some(&object.name)))
+    }
+
+    async fn collection(&self, object: &Object) -> Result<String, ClusterError> {
+        let resource = self.resource(object.api_version(), object.kind()).await?;
+        Ok(path(object.api_version(), &resource, object.namespace(), None))
+    }
+
+    pub(super) async fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
+        if let Some(resource) = self.kinds.get(api_version, kind) {
+            return Ok(resource);
+        }
+        match self.call(Method::GET, base(api_version), None, None).await {
+            Ok(list) => self.kinds.learn(api_version, kind, &list),
+            Err(error) if error.is_not_found() => Err(super::kinds::unknown(api_version, kind)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn dry(&self) -> &'static str {
+        if self.is_dry_run() { "&dryRun=All" } else { "" }
+    }
+
+    fn remember(&self, before: Option<Object>, after: &Object, verb: &'static str) {
+        if let Some(overlay) = &self.overlay {
+            overlay.remember(before, after.clone(), verb);
+        }
+    }
+
+    /// One request and its JSON answer.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        url: String,
+        body: Option<Value>,
+        content: Option<&'static str>,
+    ) -> Result<Value, ClusterError> {
+        let request = request(method, url, body, content)?;
+        let answer = self.client.send(request).await?;
+        let status = answer.status();
+        let retry_after = retry_after(&answer);
+        let bytes = answer.into_body().collect().await.map_err(ClusterError::from)?.to_bytes();
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| {
+                ClusterError::new(ErrorClass::Transient(None), format!("an answer that is no JSON: {error}"))
+            });
+        }
+        Err(refusal(status.as_u16(), &bytes, retry_after))
+    }
+}
+
+pub(super) fn request(
+    method: Method,
+    url: String,
+    body: Option<Value>,
+    content: Option<&'static str>,
+) -> Result<Request<Body>, ClusterError> {
+    let invalid = |error: http::Error| ClusterError::new(ErrorClass::Invalid, error.to_string());
+    let builder = Request::builder().method(method).uri(url).header("accept", "application/json");
+    match body {
+        None => builder.body(Body::empty()).map_err(invalid),
+        Some(value) => builder
+            .header("content-type", content.unwrap_or("application/json"))
+            .body(Body::from(value.to_string().into_bytes()))
+            .map_err(invalid),
+    }
+}
+
+/// The error that a server answers with, whether or not it is a `Status`.
+pub(super) fn refusal(code: u16, bytes: &[u8], retry_after: Option<Duration>) -> ClusterError {
+    let status = serde_json::from_slice::<Status>(bytes).unwrap_or_else(|_| Status {
+        code,
+        message: String::from_utf8_lossy(bytes).trim().chars().take(300).collect(),
+        ..Status::default()
+    });
+    ClusterError::from_status(&Status { code, ..status }, retry_after)
+}
+
+fn retry_after<B>(answer: &http::Response<B>) -> Option<Duration> {
+    let seconds = answer.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The selector as a query's end.
+pub(super) fn selection(selector: &Selector) -> String {
+    let mut text = String::new();
+    if let Some(labels) = &selector.labels {
+        text.push_str("&labelSelector=");
+        text.push_str(&query(labels));
+    }
+    if let Some(name) = &selector.name {
+        text.push_str("&fieldSelector=");
+        text.push_str(&query(&format!("metadata.name={name}")));
+    }
+    text
+}
+
+/// Items of a list do not say what they are.
+pub(super) fn named(mut item: Value, api_version: &str, kind: &str) -> Object {
+    if let Some(map) = item.as_object_mut() {
+        map.entry("apiVersion").or_insert_with(|| api_version.into());
+        map.entry("kind").or_insert_with(|| kind.into());
+    }
+    Object::new(item)
+}
+
+/// What objects are ordered by.
+pub(super) fn key(object: &Object) -> (&str, &str) {
+    (object.namespace().unwrap_or_default(), object.name())
+}
+
+/// Whether two states of an object differ in more than what the server counts and notes.
+fn differs(before: &Object, after: &Object) -> bool {
+    super::diff::content(before) != super::diff::content(after)
+}
