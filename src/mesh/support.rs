@@ -141,6 +141,20 @@ pub fn end_of_life(istio: &Version) -> Option<EndOfLife> {
     }
 }
 
+/// Whether an Istio serves a custom resource's version; what the table does not know is taken to be served.
+///
+/// Groups end: the alpha authentication policies and the old RBAC went with 1.6, Mixer's configuration with 1.8.
+/// `v1` came with 1.22 (`manifests/charts/base/files/crd-all.gen.yaml`).
+pub fn serves_resource(istio: &Version, group: &str, version: &str) -> bool {
+    let minor = istio.minor();
+    match (group, version) {
+        ("authentication.istio.io" | "rbac.istio.io", _) => minor < 6,
+        ("config.istio.io", _) => minor < 8,
+        ("networking.istio.io" | "security.istio.io" | "telemetry.istio.io", "v1") => minor >= 22,
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;

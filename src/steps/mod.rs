@@ -1,5 +1,18 @@
-//! One file per step kind: its behaviour. The parameters are in `model::action`.
+//! One file or folder per step kind: its behaviour. The parameters are in `model::action`.
 
 pub mod context;
+mod executor;
+mod failure;
+mod gate;
+mod install_revision;
+mod istiods;
+mod label_ns;
+mod precheck;
+mod restart;
+mod survey;
+mod verify_xds;
+mod wait_ready;
 
 pub use context::{Decision, Done, Execute, Probe, Report, StepContext, StepError};
+pub use executor::Steps;
+pub use install_revision::Workspace;

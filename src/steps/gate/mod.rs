@@ -50,7 +50,7 @@ pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, Step
             soak(span, context).await;
             Ok(accepted("time", json!(span.to_string())))
         }
-        GateCheck::Http(http) => poll(context, &http.url, async || look_http(http).await).await,
+        GateCheck::Http(http) => wait_http(http, context).await,
         GateCheck::Prometheus(query) => prometheus::run(query, context).await,
         GateCheck::Command(command) => command::run(command, context).await,
     }
@@ -78,15 +78,11 @@ fn remaining(span: Span, context: &StepContext) -> Duration {
     span.0.saturating_sub(passed)
 }
 
-/// Looks until the answer is final; the engine ends it when the time is up.
-async fn poll(
-    context: &StepContext,
-    whom: &str,
-    mut look: impl AsyncFnMut() -> Look,
-) -> Result<Done, StepError> {
+/// Asks until the answer is right; the engine ends it when the time is up.
+async fn wait_http(http: &Http, context: &StepContext) -> Result<Done, StepError> {
     loop {
-        match look().await {
-            Look::Open(value) => return Ok(accepted(whom, value)),
+        match look_http(http).await {
+            Look::Open(value) => return Ok(accepted(&http.url, value)),
             Look::Shut(why) => return Err(rejected(why)),
             Look::NotYet(why) => context.waiting(vec![why]),
         }

@@ -1,0 +1,68 @@
+//! From an action to its step: the one place that knows every kind.
+
+use futures::future::{BoxFuture, FutureExt as _};
+
+use super::context::{Done, Execute, Probe, StepContext, StepError};
+use super::install_revision::Workspace;
+use super::{gate, install_revision, label_ns, precheck, restart, verify_xds, wait_ready};
+use crate::cluster::Cluster;
+use crate::model::Action;
+
+/// Runs steps against a cluster.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    cluster: Cluster,
+    workspace: Workspace,
+}
+
+impl Steps {
+    /// Steps against this cluster, with files and programs from this workspace.
+    pub fn new(cluster: Cluster, workspace: Workspace) -> Self {
+        Self { cluster, workspace }
+    }
+
+    /// The cluster that they work on.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Execute for Steps {
+    fn run<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a StepContext,
+    ) -> BoxFuture<'a, Result<Done, StepError>> {
+        let cluster = &self.cluster;
+        match action {
+            Action::Precheck(step) => precheck::run(step, cluster, context).boxed(),
+            Action::InstallRevision(step) => {
+                install_revision::run(step, cluster, &self.workspace, context).boxed()
+            }
+            Action::WaitReady(step) => wait_ready::run(step, cluster, context).boxed(),
+            Action::LabelNs(step) => label_ns::run(step, cluster, context).boxed(),
+            Action::Restart(step) => restart::run(step, cluster, context).boxed(),
+            Action::VerifyXds(step) => verify_xds::run(step, cluster, context).boxed(),
+            Action::Gate(step) => gate::run(step, context).boxed(),
+        }
+    }
+
+    fn probe<'a>(
+        &'a self,
+        action: &'a Action,
+        context: &'a StepContext,
+    ) -> BoxFuture<'a, Result<Probe, StepError>> {
+        let cluster = &self.cluster;
+        match action {
+            Action::Precheck(step) => precheck::probe(step, cluster, context).boxed(),
+            Action::InstallRevision(step) => {
+                install_revision::probe(step, cluster, &self.workspace, context).boxed()
+            }
+            Action::WaitReady(step) => wait_ready::probe(step, cluster).boxed(),
+            Action::LabelNs(step) => label_ns::probe(step, cluster).boxed(),
+            Action::Restart(step) => restart::probe(step, cluster).boxed(),
+            Action::VerifyXds(step) => verify_xds::probe(step, cluster, context).boxed(),
+            Action::Gate(step) => async { Ok(gate::probe(step, context)) }.boxed(),
+        }
+    }
+}

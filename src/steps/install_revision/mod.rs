@@ -1,0 +1,222 @@
+//! `install-revision`: renders a control plane and applies it beside the old one.
+//!
+//! An install is inert, and the step proves it: every namespace keeps the injector that it had. `istioctl install` is
+//! not: it creates the tag `default`, forces field ownership, and upgrades gateways in place (istio/istio#26019).
+
+mod binary;
+mod guard;
+mod render;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+
+use super::context::{Done, Probe, StepContext, StepError};
+use crate::cluster::{Applied, Cluster, Object, ObjectRef};
+use crate::event::{Act, Outputs};
+use crate::mesh::istiod::{Names, owned_fields};
+use crate::model::action::InstallRevision;
+
+pub use render::Workspace;
+
+/// How many objects are looked at, at once.
+const AT_ONCE: usize = 8;
+
+/// Renders, looks for what stands in the way, applies, and proves that nothing moved.
+pub(super) async fn run(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    workspace: &Workspace,
+    context: &StepContext,
+) -> Result<Done, StepError> {
+    let objects = prepare(step, cluster, workspace, context).await?;
+    let before = guard::injectors_by_namespace(cluster).await?;
+    guard::stays_inert(cluster, &objects).await?;
+    conflicts(step, cluster, &objects).await?;
+    let mut changed = 0_usize;
+    for object in &objects {
+        let applied = apply(step, cluster, context, object).await?;
+        changed += usize::from(applied.changed);
+    }
+    guard::stayed(&before, &guard::injectors_by_namespace(cluster).await?)?;
+    guard::services_exist(step, cluster).await?;
+    Ok(done(step, &objects, changed))
+}
+
+/// Done means: applying once more would change nothing.
+pub(super) async fn probe(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    workspace: &Workspace,
+    context: &StepContext,
+) -> Result<Probe, StepError> {
+    let objects = prepare(step, cluster, workspace, context).await?;
+    let looks = objects.iter().map(|object| cluster.apply_as_dry_run(object, takes_over(step, object)));
+    let applied: Vec<Applied> = at_once(looks).await?;
+    let open: Vec<String> = applied
+        .iter()
+        .filter(|applied| applied.changed)
+        .map(|applied| format!("{} differs", ObjectRef::from(&applied.after)))
+        .collect();
+    Ok(if open.is_empty() {
+        Probe::Done(format!("{} objects are as rendered", objects.len()))
+    } else {
+        Probe::Open(open)
+    })
+}
+
+/// What would be applied, byte for byte: rendered, checked, ordered, without the fields that istiod owns.
+pub(super) async fn prepare(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    workspace: &Workspace,
+    context: &StepContext,
+) -> Result<Vec<Object>, StepError> {
+    let mut objects = render::render(step, workspace, context).await?;
+    guard::refuse(step, cluster, &objects).await?;
+    objects.sort_by_key(|object| (rank(object.kind()), object.kind().to_owned()));
+    at_once(objects.into_iter().map(|object| without_owned_fields(cluster, object))).await
+}
+
+/// Some futures at a time, their results in order.
+async fn at_once<T, E>(
+    futures: impl Iterator<Item = impl Future<Output = Result<T, E>>>,
+) -> Result<Vec<T>, E> {
+    // Collected first: a lazy stream of borrowing futures is not provably `Send`.
+    let futures: Vec<_> = futures.collect();
+    stream::iter(futures).buffered(AT_ONCE).try_collect().await
+}
+
+/// The fields that istiod writes on an object that exists are its own.
+async fn without_owned_fields(cluster: &Cluster, object: Object) -> Result<Object, StepError> {
+    let owned = owned_fields(object.kind());
+    if owned.is_empty() || cluster.get(&ObjectRef::from(&object)).await?.is_none() {
+        return Ok(object);
+    }
+    let mut value = object.into_value();
+    for webhook in value["webhooks"].as_array_mut().into_iter().flatten() {
+        for pointer in owned {
+            remove(webhook, pointer);
+        }
+    }
+    Ok(Object::new(value))
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    if let Some((parent, key)) = pointer.rsplit_once('/')
+        && let Some(map) = value.pointer_mut(parent).and_then(Value::as_object_mut)
+    {
+        map.shift_remove(key);
+    }
+}
+
+/// Kinds in the order in which they need each other; webhooks last, when their target is on its way.
+fn rank(kind: &str) -> u8 {
+    match kind {
+        "CustomResourceDefinition" => 0,
+        "Namespace" => 1,
+        "ServiceAccount" | "ClusterRole" | "ClusterRoleBinding" | "Role" | "RoleBinding" => 2,
+        "ConfigMap" | "Secret" => 3,
+        "Service" => 4,
+        "Deployment" => 5,
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => 7,
+        _ => 6,
+    }
+}
+
+/// Every conflict at once, before anything is applied.
+async fn conflicts(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    objects: &[Object],
+) -> Result<(), StepError> {
+    let kept: Vec<&Object> = objects.iter().filter(|object| !takes_over(step, object)).collect();
+    let fields = at_once(kept.iter().map(|object| cluster.conflicts(object))).await?;
+    let found: Vec<String> = kept
+        .iter()
+        .zip(fields)
+        .flat_map(|(object, fields)| {
+            fields.into_iter().map(|field| format!("{}: {field}", ObjectRef::from(*object)))
+        })
+        .collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(StepError::failed(format!("{} fields belong to other field managers", found.len()))
+        .details(found)
+        .help("where the take-over is right, name the objects in `take_over: [KIND/NAME]`; nothing was applied"))
+}
+
+async fn apply(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    context: &StepContext,
+    object: &Object,
+) -> Result<Applied, StepError> {
+    let take_over = takes_over(step, object);
+    let act = Act {
+        verb: "apply".to_owned(),
+        object: ObjectRef::from(object).to_string(),
+        detail: if take_over { "server-side apply, taking over" } else { "server-side apply" }.to_owned(),
+    };
+    context
+        .act(act, async {
+            let applied = cluster.apply(object, take_over).await?;
+            let changed = applied.changed;
+            Ok::<_, crate::cluster::ClusterError>((applied, changed))
+        })
+        .await
+}
+
+/// Whether `take_over` names the object, as KIND/NAME with `*` for any text.
+pub(super) fn takes_over(step: &InstallRevision, object: &Object) -> bool {
+    let name = format!("{}/{}", object.kind(), object.name());
+    step.take_over.iter().any(|glob| matches(glob, &name))
+}
+
+fn matches(glob: &str, text: &str) -> bool {
+    match glob.split_once('*') {
+        None => glob == text,
+        Some((head, rest)) => text.strip_prefix(head).is_some_and(|tail| {
+            tail.char_indices()
+                .map(|(at, _)| at)
+                .chain([tail.len()])
+                .any(|at| matches(rest, &tail[at..]))
+        }),
+    }
+}
+
+fn done(step: &InstallRevision, objects: &[Object], changed: usize) -> Done {
+    let names: Vec<String> = objects.iter().map(|o| ObjectRef::from(o).to_string()).collect();
+    let mut outputs = Outputs::new();
+    outputs.insert("objects".to_owned(), json!(names));
+    outputs.insert("changed".to_owned(), json!(changed));
+    let name = Names::new(&step.revision, &step.istio_namespace).istiod();
+    let message = match changed {
+        0 => format!("{name} {} is installed already", step.version),
+        n => format!("{name} {}: {n} of {} objects changed", step.version, objects.len()),
+    };
+    Done { changed: changed > 0, message, outputs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_names() {
+        assert!(matches("*/*", "ClusterRole/istio-reader"));
+        assert!(matches("ClusterRole/istio-*", "ClusterRole/istio-reader"));
+        assert!(matches("CustomResourceDefinition/*.istio.io", "CustomResourceDefinition/gateways.networking.istio.io"));
+        assert!(!matches("ClusterRole/istio", "ClusterRole/istio-reader"));
+        assert!(!matches("ClusterRole/istio-*", "ClusterRoleBinding/istio-reader"));
+    }
+
+    #[test]
+    fn owned_fields_are_left_out() {
+        let mut webhook = json!({ "clientConfig": { "caBundle": "x", "service": {} }, "failurePolicy": "Ignore" });
+        for pointer in owned_fields("ValidatingWebhookConfiguration") {
+            remove(&mut webhook, pointer);
+        }
+        assert_eq!(webhook, json!({ "clientConfig": { "service": {} } }));
+    }
+}

@@ -1,0 +1,116 @@
+//! The running istiods: who they are, and what they answer.
+
+use serde_json::Value;
+
+use super::context::StepError;
+use super::survey::revision_of;
+use crate::cluster::{Cluster, ClusterError, HttpRequest, Object, Selector};
+use crate::mesh::version::Version;
+
+/// The port of istiod's debug and metrics endpoints.
+pub(super) const MONITORING: u16 = 15014;
+/// The port of istiod's `/ready`.
+pub(super) const HTTP: u16 = 8080;
+/// The audience of the tokens that istiod's debug endpoints take (`pilot/pkg/xds/debug.go`).
+const AUDIENCE: &str = "istio-ca";
+/// How long such a token is good for, in seconds: longer than any one question.
+const TOKEN_SECONDS: u32 = 600;
+
+/// One replica of one revision's control plane.
+#[derive(Debug, Clone)]
+pub(super) struct Replica {
+    /// The revision.
+    pub(super) revision: String,
+    /// The pod.
+    pub(super) pod: String,
+    /// Its namespace.
+    pub(super) namespace: String,
+    /// Its service account, whose token its debug endpoints take.
+    service_account: String,
+}
+
+/// Every running replica of every revision, by name.
+pub(super) async fn replicas(
+    cluster: &Cluster,
+    namespace: &str,
+) -> Result<Vec<Replica>, ClusterError> {
+    let istiods = Selector {
+        labels: Some("app=istiod".to_owned()),
+        ..Selector::default()
+    };
+    let pods = cluster.list("v1", "Pod", Some(namespace), &istiods).await?;
+    Ok(pods.iter().filter(|pod| is_running(pod)).map(Replica::of).collect())
+}
+
+fn is_running(pod: &Object) -> bool {
+    pod.value()["status"]["phase"] == "Running"
+        && pod.value()["metadata"].get("deletionTimestamp").is_none()
+}
+
+impl Replica {
+    fn of(pod: &Object) -> Self {
+        let account = pod.value()["spec"]["serviceAccountName"].as_str();
+        Self {
+            revision: revision_of(pod),
+            pod: pod.name().to_owned(),
+            namespace: pod.namespace().unwrap_or_default().to_owned(),
+            service_account: account.unwrap_or("default").to_owned(),
+        }
+    }
+
+    /// Asks an endpoint; where that is refused, once more with a token.
+    ///
+    /// istiod trusts its loopback, which a port-forward reaches; elsewhere it wants a token of a service account of
+    /// its own namespace (`ENABLE_DEBUG_ENDPOINT_AUTH`, on since 1.29).
+    pub(super) async fn ask(
+        &self,
+        cluster: &Cluster,
+        port: u16,
+        path: &str,
+    ) -> Result<String, StepError> {
+        let mut request = HttpRequest { path: path.to_owned(), bearer: None };
+        let mut answer = cluster.http(&self.namespace, &self.pod, port, &request).await?;
+        if answer.status == 401 {
+            let token = cluster
+                .token(&self.namespace, &self.service_account, AUDIENCE, TOKEN_SECONDS)
+                .await?;
+            request.bearer = Some(token);
+            answer = cluster.http(&self.namespace, &self.pod, port, &request).await?;
+        }
+        match answer.status {
+            200 => Ok(answer.body),
+            401 | 403 => Err(StepError::failed(format!(
+                "{} refuses {path}: {}",
+                self.pod,
+                answer.body.trim()
+            ))
+            .help("allow `create` on serviceaccounts/token and pods/portforward in the control plane's namespace")),
+            status => Err(StepError::transient(format!("{} answers {status} to {path}", self.pod))),
+        }
+    }
+
+    /// The version that the replica reports.
+    pub(super) async fn version(&self, cluster: &Cluster) -> Result<Version, StepError> {
+        let text = self.ask(cluster, MONITORING, "/version").await?;
+        text.trim()
+            .parse()
+            .map_err(|_| StepError::failed(format!("{} reports the version `{}`", self.pod, text.trim())))
+    }
+}
+
+/// The reason that says why a replica cannot be asked yet, for a wait.
+pub(super) fn unreachable(replica: &Replica, error: &StepError) -> String {
+    format!("{} cannot be asked: {error}", replica.pod)
+}
+
+/// The cluster id that istiod gives its own cluster, from its Deployment's environment.
+pub(super) fn cluster_id(deployment: &Value) -> Option<String> {
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array()?;
+    containers
+        .iter()
+        .filter_map(|container| container["env"].as_array())
+        .flatten()
+        .find(|variable| variable["name"] == "CLUSTER_ID")?["value"]
+        .as_str()
+        .map(str::to_owned)
+}

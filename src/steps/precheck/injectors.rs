@@ -1,0 +1,120 @@
+//! Namespaces' labels, and the webhooks: which match, and whether they have a live target.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::finding::Report;
+use crate::cluster::{Cluster, Object, ObjectRef, Selector};
+use crate::mesh::injection::{Mesh, Reason, Verdict};
+use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
+use crate::model::action::Precheck;
+use crate::steps::context::StepError;
+use crate::steps::survey;
+
+/// Simulates injection for every namespace, and looks for the target of every webhook that must answer.
+pub(super) async fn check(
+    step: &Precheck,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(), StepError> {
+    let mesh = survey::injection(cluster).await?;
+    let namespaces = cluster.list("v1", "Namespace", None, &Selector::default()).await?;
+    let before = report.count();
+    for namespace in &namespaces {
+        check_namespace(namespace, &mesh, report);
+    }
+    if let Some(named) = &step.namespaces {
+        for missing in named.iter().filter(|name| !namespaces.iter().any(|n| n.name() == *name)) {
+            report.fail("namespace", &format!("Namespace/{missing}"), "is not there", "correct the plan's list");
+        }
+    }
+    if report.count() == before {
+        report.pass("labels", "namespaces", "each has at most one injector, and says so with one label");
+    }
+    check_targets(cluster, report).await
+}
+
+fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
+    let namespace = survey::injected_namespace(object);
+    let name = format!("Namespace/{}", namespace.name);
+    let has = |label: &str| namespace.labels().contains_key(label);
+    if has(INJECTION_LABEL) && has(REVISION_LABEL) {
+        report.warn(
+            "both-labels",
+            &name,
+            format!("has {INJECTION_LABEL} and {REVISION_LABEL}: the first one wins, silently"),
+            "remove one of them; label-ns does it in one patch",
+        );
+    }
+    match survey::plain_pod(mesh, &namespace) {
+        Verdict::Ambiguous(injectors) => {
+            let names: Vec<&str> = injectors.iter().map(|i| i.config.as_str()).collect();
+            report.fail(
+                "two-injectors",
+                &name,
+                format!("its pods get two sidecars: {}", names.join(", ")),
+                "remove or deactivate all but one (IST0139)",
+            );
+        }
+        Verdict::NotInjected(
+            reason @ (Reason::UnknownNamespaceRevision(_)
+            | Reason::UnknownInjectionValue(_)
+            | Reason::NoDefaultInjector),
+        ) => report.fail(
+            "dangling-label",
+            &name,
+            reason.to_string(),
+            "its next pods start without a sidecar: correct the label, or install what it names",
+        ),
+        _ => {}
+    }
+}
+
+/// A webhook that must answer and cannot stops pods from being created, or configuration from being written.
+async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
+    let mut live = BTreeMap::new();
+    let before = report.count();
+    for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+        for config in cluster.list(survey::ADMISSION, kind, None, &Selector::default()).await? {
+            let webhooks = config.value()["webhooks"].as_array().into_iter().flatten();
+            for webhook in webhooks.filter(|webhook| webhook["failurePolicy"] == "Fail") {
+                let Some(service) = service(webhook) else {
+                    continue;
+                };
+                let name = service.to_string();
+                if !live.contains_key(&name) {
+                    live.insert(name.clone(), has_endpoint(cluster, &service).await?);
+                }
+                if !live[&name] {
+                    report.fail(
+                        "dead-webhook",
+                        &format!("{kind}/{}", config.name()),
+                        format!("{} must answer, and {name} has no ready endpoint", webhook["name"]),
+                        "start its target, or remove the configuration that its owner left behind",
+                    );
+                }
+            }
+        }
+    }
+    if report.count() == before {
+        report.pass("webhooks", "webhooks", format!("{} targets are alive", live.len()));
+    }
+    Ok(())
+}
+
+fn service(webhook: &Value) -> Option<ObjectRef> {
+    let service = &webhook["clientConfig"]["service"];
+    Some(ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Service".to_owned(),
+        namespace: Some(service["namespace"].as_str()?.to_owned()),
+        name: service["name"].as_str()?.to_owned(),
+    })
+}
+
+async fn has_endpoint(cluster: &Cluster, service: &ObjectRef) -> Result<bool, StepError> {
+    let endpoints = ObjectRef { kind: "Endpoints".to_owned(), ..service.clone() };
+    let found = cluster.get(&endpoints).await?;
+    Ok(found.is_some_and(|endpoints| survey::has_addresses(&endpoints)))
+}

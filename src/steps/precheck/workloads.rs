@@ -1,0 +1,73 @@
+//! The workloads of one namespace: what no rollout restarts, what is not healthy now, what no budget lets go.
+
+use serde_json::Value;
+
+use super::finding::Report;
+use crate::cluster::rollout::{Rollout, rollout};
+use crate::cluster::{Cluster, ObjectRef, Selector};
+use crate::steps::context::StepError;
+use crate::steps::restart::workloads::{Obstacle, obstacles};
+
+/// Looks at one namespace.
+pub(super) async fn check(
+    namespace: &str,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(), StepError> {
+    let before = report.count();
+    for Obstacle { object, reason } in obstacles(cluster, namespace).await? {
+        report.warn(
+            "unrestartable",
+            &object.to_string(),
+            reason,
+            "move its pods by hand; the restart step lists it and leaves it alone",
+        );
+    }
+    rollouts(namespace, cluster, report).await?;
+    budgets(namespace, cluster, report).await?;
+    if report.count() == before {
+        report.pass("workloads", &format!("Namespace/{namespace}"), "every workload can be restarted");
+    }
+    Ok(())
+}
+
+async fn rollouts(
+    namespace: &str,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(), StepError> {
+    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+        for object in cluster.list("apps/v1", kind, Some(namespace), &Selector::default()).await? {
+            let reason = match rollout(&object) {
+                Rollout::Done | Rollout::Never(_) => continue,
+                Rollout::NotYet(why) => why.join("; "),
+                Rollout::Stuck(why) => why,
+            };
+            report.warn(
+                "rollout",
+                &ObjectRef::from(&object).to_string(),
+                reason,
+                "let it end well before the upgrade adds to it",
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn budgets(namespace: &str, cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
+    let budgets = cluster
+        .list("policy/v1", "PodDisruptionBudget", Some(namespace), &Selector::default())
+        .await?;
+    for budget in budgets {
+        let status = &budget.value()["status"];
+        if status["disruptionsAllowed"] == Value::from(0) && status["expectedPods"] != Value::from(0) {
+            report.warn(
+                "pdb",
+                &ObjectRef::from(&budget).to_string(),
+                "allows no disruption",
+                "add a replica or loosen it: nodes cannot be drained, and the restart waits for it",
+            );
+        }
+    }
+    Ok(())
+}

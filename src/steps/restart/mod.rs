@@ -1,0 +1,136 @@
+//! `restart`: restarts the workloads whose pods are not what the injector would give now, and waits for each rollout.
+
+mod pace;
+pub(super) mod workloads;
+
+use serde_json::{Value, json};
+
+use super::context::{Done, Probe, StepContext, StepError};
+use super::label_ns::resolve;
+use super::survey;
+use crate::cluster::{Cluster, ObjectRef};
+use crate::event::{Act, Outputs};
+use crate::model::action::Restart;
+use workloads::{Fate, Injection, Workload};
+
+/// The annotation on the pod template. Its value is derived from run and step, so that a resumed step finds its own
+/// restart and does not restart twice.
+pub(super) const ANNOTATION: &str = "plan/restarted-by";
+
+/// Restarts what has not moved, then waits until every rollout has ended and every pod is what it should be.
+pub(super) async fn run(
+    step: &Restart,
+    cluster: &Cluster,
+    context: &StepContext,
+) -> Result<Done, StepError> {
+    let all = observe(step, cluster).await?;
+    report_unrestartable(&all, context);
+    let mark = format!("{}/{}", context.run, context.node);
+    let due: Vec<&Workload> = all.iter().filter(|w| w.fate == Fate::Restart).collect();
+    let restarted = pace::restart(step, cluster, context, &due, &mark).await?;
+    let open = remaining(step, cluster).await?;
+    if !open.is_empty() {
+        return Err(StepError::failed(format!(
+            "{} of {} workloads in {} did not move although their rollouts ended",
+            open.len(),
+            all.len(),
+            step.namespace
+        ))
+        .details(open)
+        .help("compare the pods with `plan explain restart`; a pinned proxy or a webhook changed meanwhile may be the cause"));
+    }
+    Ok(done(step, &all, &restarted))
+}
+
+/// Done means: nothing is left that a restart would change.
+pub(super) async fn probe(step: &Restart, cluster: &Cluster) -> Result<Probe, StepError> {
+    let open = remaining(step, cluster).await?;
+    Ok(if open.is_empty() {
+        Probe::Done(format!("every workload of {} has moved", step.namespace))
+    } else {
+        Probe::Open(open)
+    })
+}
+
+/// Every workload of the namespace that the step is about, with what it needs.
+async fn observe(step: &Restart, cluster: &Cluster) -> Result<Vec<Workload>, StepError> {
+    let mesh = survey::injection(cluster).await?;
+    let namespace = survey::namespace(cluster, &step.namespace)
+        .await?
+        .ok_or_else(|| StepError::failed(format!("there is no namespace {}", step.namespace)))?;
+    let namespace = survey::injected_namespace(&namespace);
+    let wanted = match &step.revision {
+        Some(name) => Some(resolve(&mesh, name)?),
+        None => None,
+    };
+    if let Some(wanted) = &wanted {
+        let verdict = survey::plain_pod(&mesh, &namespace);
+        if verdict.revision().is_some_and(|given| given != wanted) {
+            return Err(StepError::failed(format!(
+                "a restart in namespace {} would give the sidecar of another revision than {wanted}: {verdict}",
+                step.namespace
+            ))
+            .help("label the namespace first (label-ns)"));
+        }
+    }
+    let versions = survey::versions(cluster, &step.istio_namespace).await?;
+    let injection = Injection { mesh: &mesh, namespace: &namespace, versions: &versions };
+    workloads::observe(step, cluster, &injection).await
+}
+
+/// The workloads that a restart would still change, one line each.
+async fn remaining(step: &Restart, cluster: &Cluster) -> Result<Vec<String>, StepError> {
+    let all = observe(step, cluster).await?;
+    Ok(all
+        .iter()
+        .filter(|w| w.fate == Fate::Restart)
+        .map(|w| format!("{}: {}", w.object, w.reason))
+        .collect())
+}
+
+fn report_unrestartable(all: &[Workload], context: &StepContext) {
+    for workload in all.iter().filter(|w| w.fate == Fate::Unrestartable) {
+        context.note(format!("{} cannot be restarted: {}", workload.object, workload.reason));
+    }
+}
+
+/// The one act of the step: the template's annotation.
+pub(super) async fn mark(
+    cluster: &Cluster,
+    context: &StepContext,
+    object: &ObjectRef,
+    value: &str,
+) -> Result<(), StepError> {
+    let patch = json!({
+        "spec": { "template": { "metadata": { "annotations": { ANNOTATION: value } } } }
+    });
+    let act = Act {
+        verb: "patch".to_owned(),
+        object: object.to_string(),
+        detail: format!("restart: {ANNOTATION}={value}"),
+    };
+    context
+        .act(act, async {
+            cluster.merge_patch(object, patch).await.map(|_| ((), true))
+        })
+        .await
+}
+
+fn done(step: &Restart, all: &[Workload], restarted: &[String]) -> Done {
+    let listed = |fate: Fate| -> Value {
+        all.iter()
+            .filter(|w| w.fate == fate)
+            .map(|w| json!({ "object": w.object.to_string(), "reason": w.reason }))
+            .collect()
+    };
+    let mut outputs = Outputs::new();
+    outputs.insert("restarted".to_owned(), json!(restarted));
+    outputs.insert("skipped".to_owned(), listed(Fate::Skip));
+    outputs.insert("unrestartable".to_owned(), listed(Fate::Unrestartable));
+    let message = if restarted.is_empty() {
+        format!("nothing to restart in {}: all has moved", step.namespace)
+    } else {
+        format!("{} of {} workloads restarted", restarted.len(), all.len())
+    };
+    Done { changed: !restarted.is_empty(), message, outputs }
+}

@@ -1,0 +1,173 @@
+//! How fast workloads are restarted: so many rollouts at once, so many pods a minute, never against a budget.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::workloads::Workload;
+use super::{ANNOTATION, mark};
+use crate::cluster::rollout::{Rollout, rollout};
+use crate::cluster::{Cluster, Object, ObjectRef, Selector, Wait};
+use crate::mesh::selector::{Selector as Labels, labels};
+use crate::model::action::Restart;
+use crate::steps::context::{StepContext, StepError};
+
+/// Restarts each workload that is due, in order, and returns the names of those that it restarted itself.
+pub(super) async fn restart(
+    step: &Restart,
+    cluster: &Cluster,
+    context: &StepContext,
+    due: &[&Workload],
+    value: &str,
+) -> Result<Vec<String>, StepError> {
+    let limit = step
+        .max_concurrent
+        .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let mut pace = Pace::new(step.per_minute);
+    let mut active: BTreeSet<ObjectRef> = BTreeSet::new();
+    let mut restarted = Vec::new();
+    for workload in due {
+        while active.len() >= limit {
+            ended(cluster, context, &mut active).await?;
+        }
+        pace.admit(workload.pods, context).await;
+        budget(cluster, context, workload).await?;
+        if !is_marked(cluster, &workload.object, value).await? {
+            mark(cluster, context, &workload.object, value).await?;
+            restarted.push(workload.object.to_string());
+        }
+        active.insert(workload.object.clone());
+    }
+    while !active.is_empty() {
+        ended(cluster, context, &mut active).await?;
+    }
+    Ok(restarted)
+}
+
+/// Only a resumed step can find its own mark; the first attempt need not look.
+async fn is_marked(cluster: &Cluster, object: &ObjectRef, value: &str) -> Result<bool, StepError> {
+    let found = cluster.get(object).await?;
+    Ok(found.is_some_and(|object| {
+        object.value()["spec"]["template"]["metadata"]["annotations"][ANNOTATION] == value
+    }))
+}
+
+/// Waits until at least one of the active rollouts has ended, and removes those that have.
+async fn ended(
+    cluster: &Cluster,
+    context: &StepContext,
+    active: &mut BTreeSet<ObjectRef>,
+) -> Result<(), StepError> {
+    let Some(first) = active.first().cloned() else {
+        return Ok(());
+    };
+    let same: BTreeSet<ObjectRef> = active
+        .iter()
+        .filter(|object| object.kind == first.kind)
+        .cloned()
+        .collect();
+    let finished = cluster
+        .wait(
+            &first.api_version,
+            &first.kind,
+            first.namespace.as_deref(),
+            &Selector::default(),
+            |objects| judge(objects, &same),
+            |reasons| context.waiting(reasons),
+        )
+        .await?;
+    for object in finished.map_err(|why| {
+        StepError::failed(why)
+            .help("look at the workload's events and pods; the step can be resumed once it rolls out")
+    })? {
+        active.remove(&object);
+    }
+    Ok(())
+}
+
+/// All rollouts that have ended, as soon as one has and the rest are worth a new look.
+fn judge(objects: &[Object], active: &BTreeSet<ObjectRef>) -> Wait<Result<Vec<ObjectRef>, String>> {
+    let mut finished = Vec::new();
+    let mut reasons = Vec::new();
+    for object in objects {
+        let name = ObjectRef::from(object);
+        if !active.contains(&name) {
+            continue;
+        }
+        match rollout(object) {
+            Rollout::Done => finished.push(name),
+            Rollout::NotYet(why) => reasons.extend(why.into_iter().map(|why| format!("{name}: {why}"))),
+            Rollout::Stuck(why) | Rollout::Never(why) => {
+                return Wait::Done(Err(format!("{name} does not roll out: {why}")));
+            }
+        }
+    }
+    let gone = active.iter().filter(|name| !objects.iter().any(|o| ObjectRef::from(o) == **name));
+    finished.extend(gone.cloned());
+    if finished.is_empty() { Wait::Not(reasons) } else { Wait::Done(Ok(finished)) }
+}
+
+/// Waits while a disruption budget over the workload's pods allows no disruption and the rollout would cause one.
+///
+/// Rollouts do not ask budgets by themselves (they delete pods, they do not evict them).
+async fn budget(
+    cluster: &Cluster,
+    context: &StepContext,
+    workload: &Workload,
+) -> Result<(), StepError> {
+    if workload.unavailable == 0 {
+        return Ok(());
+    }
+    let pod = labels(&workload.labels);
+    cluster
+        .wait(
+            "policy/v1",
+            "PodDisruptionBudget",
+            workload.object.namespace.as_deref(),
+            &Selector::default(),
+            |budgets| {
+                let shut: Vec<String> = budgets
+                    .iter()
+                    .filter(|b| {
+                        Labels::parse(&b.value()["spec"]["selector"]).matches(&pod)
+                            && b.value()["status"]["disruptionsAllowed"] == Value::from(0)
+                    })
+                    .map(|b| format!("{}: the budget {} allows no disruption", workload.object, b.name()))
+                    .collect();
+                if shut.is_empty() { Wait::Done(()) } else { Wait::Not(shut) }
+            },
+            |reasons| context.waiting(reasons),
+        )
+        .await
+        .map_err(StepError::from)
+}
+
+/// So many pods a minute: each restart is paid for with the time that its pods are worth.
+struct Pace {
+    per_pod: Option<Duration>,
+    next: Instant,
+}
+
+impl Pace {
+    fn new(per_minute: Option<u32>) -> Self {
+        Self {
+            per_pod: per_minute.map(|n| Duration::from_secs(60) / n.max(1)),
+            next: Instant::now(),
+        }
+    }
+
+    async fn admit(&mut self, pods: usize, context: &StepContext) {
+        let Some(per_pod) = self.per_pod else {
+            return;
+        };
+        let now = Instant::now();
+        if self.next > now {
+            context.waiting(vec!["holding back: so many pods a minute are restarted".to_owned()]);
+            tokio::time::sleep_until(self.next).await;
+        }
+        let cost = per_pod.saturating_mul(u32::try_from(pods).unwrap_or(u32::MAX));
+        self.next = self.next.max(now) + cost;
+    }
+}

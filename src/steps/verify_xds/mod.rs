@@ -1,0 +1,195 @@
+//! `verify-xds`: asks every istiod replica of every revision who is connected, and judges each proxy.
+//!
+//! One request per endpoint, replica and round, however many proxies there are. Only istiod's own list is the truth:
+//! labels and annotations say what was meant.
+
+mod envoy;
+mod expected;
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::context::{Done, Probe, StepContext, StepError};
+use super::istiods::{MONITORING, Replica, replicas};
+use super::label_ns::resolve;
+use super::survey;
+use crate::cluster::Cluster;
+use crate::event::Outputs;
+use crate::mesh::proxies::{
+    EndpointAnswer, Metrics, PodVerdict, Target, Verdict, judge, parse_connections, parse_syncz,
+    summarise,
+};
+use crate::mesh::version::Version;
+use crate::model::action::{VerifyXds, Via};
+
+/// How long between two rounds of questions; nothing can be watched there.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Asks in rounds until every proxy moved, or the time to settle is over.
+pub(super) async fn run(
+    step: &VerifyXds,
+    cluster: &Cluster,
+    context: &StepContext,
+) -> Result<Done, StepError> {
+    let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
+    let started = Instant::now();
+    loop {
+        let now = later(context.now, started.elapsed());
+        let verdicts = round(step, cluster, &revision, now).await?;
+        let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
+        if open.is_empty() {
+            return Ok(done(step, &verdicts));
+        }
+        if is_final(&open, started.elapsed(), step) {
+            return Err(failed(step, &verdicts));
+        }
+        context.waiting(open.iter().map(|v| line(v)).collect());
+        tokio::time::sleep(ROUND).await;
+    }
+}
+
+/// Done means: one round finds every proxy moved.
+pub(super) async fn probe(
+    step: &VerifyXds,
+    cluster: &Cluster,
+    context: &StepContext,
+) -> Result<Probe, StepError> {
+    let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
+    let verdicts = round(step, cluster, &revision, context.now).await?;
+    let open: Vec<String> = verdicts.iter().filter(|v| !v.verdict.is_done()).map(line).collect();
+    Ok(if open.is_empty() {
+        Probe::Done(format!("every proxy of {} is on {}", step.namespace, step.revision))
+    } else {
+        Probe::Open(open)
+    })
+}
+
+/// Whether waiting longer cannot help: each proxy had its time to connect, to leave, and to acknowledge.
+fn is_final(open: &[&PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
+    let stale = open.iter().any(|v| v.verdict == Verdict::Stale);
+    let patience = if stale { step.settle.0.max(step.stale_after.0) } else { step.settle.0 };
+    waited >= patience
+}
+
+async fn round(
+    step: &VerifyXds,
+    cluster: &Cluster,
+    revision: &str,
+    now: Timestamp,
+) -> Result<Vec<PodVerdict>, StepError> {
+    let pods = expected::pods(step, cluster).await?;
+    if step.via == Via::Envoy {
+        return envoy::round(step, cluster, revision, &pods).await;
+    }
+    let replicas = replicas(cluster, &step.istio_namespace).await?;
+    if !replicas.iter().any(|replica| replica.revision == revision) {
+        return Err(StepError::transient(format!("no running istiod of revision {revision}")));
+    }
+    let questions: Vec<_> = replicas.iter().map(|replica| answer(cluster, replica)).collect();
+    let answers = try_join_all(questions).await?;
+    let target = Target {
+        revision: revision.to_owned(),
+        version: Some(version(step, revision, &answers)?),
+        cluster: None,
+        settle: step.settle.0,
+        stale_after: step.stale_after.0,
+    };
+    Ok(judge(&pods, &answers, &target, now))
+}
+
+/// Everything that one replica has to say, in one round.
+async fn answer(cluster: &Cluster, replica: &Replica) -> Result<EndpointAnswer, StepError> {
+    let version = replica.version(cluster).await?;
+    let unreadable = |what: &str, error: &dyn std::fmt::Display| {
+        StepError::failed(format!("{} answers {what} in an unknown form: {error}", replica.pod))
+    };
+    let syncz = replica.ask(cluster, MONITORING, "/debug/syncz").await?;
+    let syncz = parse_syncz(&syncz).map_err(|e| unreadable("/debug/syncz", &e))?;
+    let connections = if version.has_connections_endpoint() {
+        let text = replica.ask(cluster, MONITORING, "/debug/connections").await?;
+        Some(parse_connections(&text).map_err(|e| unreadable("/debug/connections", &e))?)
+    } else {
+        None
+    };
+    let metrics = if version.syncz_has_errors() {
+        None
+    } else {
+        let text = replica.ask(cluster, MONITORING, "/metrics").await?;
+        Some(Metrics::parse(&text).map_err(|e| unreadable("/metrics", &e))?)
+    };
+    Ok(EndpointAnswer {
+        revision: replica.revision.clone(),
+        pod: replica.pod.clone(),
+        version: Some(version),
+        syncz,
+        connections,
+        metrics,
+    })
+}
+
+fn version(
+    step: &VerifyXds,
+    revision: &str,
+    answers: &[EndpointAnswer],
+) -> Result<Version, StepError> {
+    if let Some(version) = &step.version {
+        return version
+            .parse()
+            .map_err(|_| StepError::failed(format!("`{version}` is no version")));
+    }
+    answers
+        .iter()
+        .find(|answer| answer.revision == revision)
+        .and_then(|answer| answer.version.clone())
+        .ok_or_else(|| StepError::transient(format!("no istiod of revision {revision} told its version")))
+}
+
+fn line(verdict: &PodVerdict) -> String {
+    format!("{:<7} {}  {}", verdict.verdict, verdict.id, verdict.detail)
+}
+
+fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
+    let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
+    let counts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| (verdict, open.iter().filter(|v| v.verdict == verdict).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    StepError::failed(format!(
+        "{} of {} proxies in {} are not on {}: {}",
+        open.len(),
+        verdicts.len(),
+        step.namespace,
+        step.revision,
+        counts.join(", ")
+    ))
+    .details(open.iter().map(|v| line(v)))
+    .help("`plan explain verify-xds` says what each verdict means; nothing further has run")
+}
+
+fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
+    let moved = verdicts.iter().filter(|v| v.verdict == Verdict::Moved).count();
+    let each: Vec<_> = verdicts
+        .iter()
+        .map(|v| json!({ "pod": v.id.to_string(), "workload": v.workload, "verdict": v.verdict, "detail": v.detail }))
+        .collect();
+    let mut outputs = Outputs::new();
+    outputs.insert("moved".to_owned(), json!(moved));
+    outputs.insert("verdicts".to_owned(), json!(each));
+    let workloads = summarise(verdicts).len();
+    Done {
+        changed: false,
+        message: format!("{moved} proxies of {workloads} workloads on {}", step.revision),
+        outputs,
+    }
+}
+
+/// The run's clock, moved on by what has passed since.
+fn later(now: Timestamp, passed: Duration) -> Timestamp {
+    now.checked_add(passed).unwrap_or(now)
+}
