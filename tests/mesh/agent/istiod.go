@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -197,17 +198,20 @@ func (m *mesh) markReady(ctx context.Context, pod *corev1.Pod, ready bool) bool 
 	return err == nil
 }
 
+// forwardedPorts are those of an istiod that clients forward: health and debug, secure xDS (istioctl), monitoring.
+var forwardedPorts = []int64{8080, 15012, 15014}
+
 // runForward lets port-forwards reach an istiod, by a relay on a loopback address of its own.
 func (m *mesh) runForward(ctx context.Context, pod *corev1.Pod, target string) {
 	address := pod.Status.PodIP
 	if target != "pod-ip" {
 		address = "127." + strings.SplitN(pod.Status.PodIP, ".", 2)[1]
-		for _, port := range []string{"8080", "15014"} {
-			go relay(ctx, net.JoinHostPort(address, port), net.JoinHostPort(pod.Status.PodIP, port))
+		for _, port := range forwardedPorts {
+			go relay(ctx, fmt.Sprint(address, ":", port), fmt.Sprint(pod.Status.PodIP, ":", port))
 		}
 	}
 	forwards := []any{}
-	for _, port := range []int64{8080, 15014} {
+	for _, port := range forwardedPorts {
 		forwards = append(forwards, map[string]any{
 			"ports": []any{port}, "target": map[string]any{"address": address, "port": port},
 		})
