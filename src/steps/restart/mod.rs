@@ -27,6 +27,14 @@ pub(super) async fn run(
     report_unrestartable(&all, context);
     let mark = format!("{}/{}", context.run, context.node);
     let due: Vec<&Workload> = all.iter().filter(|w| w.fate == Fate::Restart).collect();
+    if cluster.is_dry_run() {
+        // Rollouts do not come about: what would be restarted is all there is to say.
+        for workload in &due {
+            self::mark(cluster, context, &workload.object, &mark).await?;
+        }
+        let names: Vec<String> = due.iter().map(|w| w.object.to_string()).collect();
+        return Ok(done(step, &all, &names));
+    }
     let restarted = pace::restart(step, cluster, context, &due, &mark).await?;
     let open = remaining(step, cluster).await?;
     if !open.is_empty() {
