@@ -1,6 +1,6 @@
 //! Which Kubernetes an Istio supports, and until when an Istio is maintained.
 //!
-//! Sources: `MinK8SVersion` in Istio's code for the minimum, Istio's supported releases for the documented range and
+//! Sources: `MinK8SVersion` in the code of Istio for the minimum, its supported releases for the documented range and
 //! the ends of life.
 
 use std::fmt;
@@ -141,18 +141,28 @@ pub fn end_of_life(istio: &Version) -> Option<EndOfLife> {
     }
 }
 
-/// Whether an Istio serves a custom resource's version; what the table does not know is taken to be served.
+/// API group → its versions, each with the Istio minor whose CRDs serve it first. None has been taken away again.
+const API_VERSIONS: &[(&str, &[(&str, u32)])] = &[
+    (
+        "networking.istio.io",
+        &[("v1alpha3", 0), ("v1beta1", 5), ("v1", 22)],
+    ),
+    ("security.istio.io", &[("v1beta1", 4), ("v1", 22)]),
+    ("telemetry.istio.io", &[("v1alpha1", 11), ("v1", 22)]),
+    ("extensions.istio.io", &[("v1alpha1", 12)]),
+];
+
+/// Whether the CRDs of an Istio serve a version of an API group.
 ///
-/// Groups end: the alpha authentication policies and the old RBAC went with 1.6, Mixer's configuration with 1.8.
-/// `v1` came with 1.22 (`manifests/charts/base/files/crd-all.gen.yaml`).
+/// Objects stored in one that they do not serve are out of reach after a step back (istio/istio#20861). Groups that
+/// Istio has given up (`authentication.istio.io`, `config.istio.io`) are none of its CRDs' business: they stay as they
+/// are, and the answer is yes.
 pub fn serves_resource(istio: &Version, group: &str, version: &str) -> bool {
-    let minor = istio.minor();
-    match (group, version) {
-        ("authentication.istio.io" | "rbac.istio.io", _) => minor < 6,
-        ("config.istio.io", _) => minor < 8,
-        ("networking.istio.io" | "security.istio.io" | "telemetry.istio.io", "v1") => minor >= 22,
-        _ => true,
-    }
+    let Some((_, versions)) = API_VERSIONS.iter().find(|(name, _)| *name == group) else {
+        return true;
+    };
+    let served = |(name, since): &(&str, u32)| *name == version && istio.minor() >= *since;
+    istio.major() > 1 || versions.iter().any(served)
 }
 
 #[cfg(test)]
@@ -219,5 +229,27 @@ mod tests {
             end_of_life(&v("1.5")).unwrap().to_string(),
             "before 2026-04-07"
         );
+    }
+
+    #[test]
+    fn stored_versions_of_the_way_back() {
+        let cases = [
+            ("1.5.10", "networking.istio.io", "v1beta1", true),
+            ("1.4.3", "networking.istio.io", "v1beta1", false),
+            ("1.6.14", "security.istio.io", "v1beta1", true),
+            ("1.21.0", "networking.istio.io", "v1", false),
+            ("1.28.2", "networking.istio.io", "v1", true),
+            ("1.10.0", "telemetry.istio.io", "v1alpha1", false),
+            ("1.29.1", "telemetry.istio.io", "v1alpha1", true),
+            ("1.29.1", "networking.istio.io", "v2", false),
+            ("1.6.14", "authentication.istio.io", "v1alpha1", true),
+        ];
+        for (istio, group, version, served) in cases {
+            assert_eq!(
+                serves_resource(&v(istio), group, version),
+                served,
+                "{group}/{version} in {istio}"
+            );
+        }
     }
 }

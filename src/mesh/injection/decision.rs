@@ -133,12 +133,13 @@ impl Mesh {
 
     /// What a pod would get now, beside what it has.
     ///
-    /// `template` is what its next pod is made of; `pod` is the running one.
+    /// `template` is what its next pod is made of; `pod` is the running one. A pod that no template makes stands for
+    /// itself, as both: the sidecar that it has was not there when it was created.
     pub fn effect(&self, namespace: &Namespace, template: &Value, pod: &Value) -> Effect<'_> {
         Effect {
             now: self.verdict(namespace, template),
             has: Proxy::of(pod),
-            baked_in: baked_in(template),
+            baked_in: template != pod && baked_in(template),
             pins: pins(template),
         }
     }

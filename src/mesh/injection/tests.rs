@@ -673,7 +673,16 @@ fn a_restart_is_due_where_the_injector_would_give_something_else() {
     assert!(due(&[REV], &plain, &plain), "it would gain one");
     assert!(!due(&[], &plain, &plain));
     let baked = running("default", "1.28.2");
-    assert!(!due(&[REV], &baked, &baked), "no restart injects it anew");
+    assert!(
+        !due(&[REV], &baked, &running("default", "1.29.1")),
+        "no restart injects it anew"
+    );
+    let mut bare = running("default", "1.28.2");
+    bare["metadata"]["uid"] = json!("1");
+    assert!(
+        due(&[REV], &bare, &bare),
+        "a pod without a template stands for itself"
+    );
     let mut pinned = pod(&[]);
     pinned["metadata"]["annotations"] = json!({"sidecar.istio.io/proxyImage": "proxyv2:1.28.2"});
     assert!(
