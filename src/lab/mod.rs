@@ -1,1 +1,3 @@
-//! The embedded cluster.
+//! The embedded cluster: an API server, and what lives in a cluster, simulated in the process.
+
+pub mod api;

@@ -1,0 +1,309 @@
+//! The values that the server fills in, kind by kind (`pkg/apis/*/v1/defaults.go`).
+
+use super::object::default_to;
+use super::object::items;
+use super::object::items_mut;
+use serde_json::Value;
+use serde_json::json;
+
+/// Fills in what a write left out.
+pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
+    if object["spec"].is_null()
+        && kind != "PodDisruptionBudget"
+        && kind != "Namespace"
+        && kind != "Secret"
+        && !kind.ends_with("WebhookConfiguration")
+    {
+        return;
+    }
+    match kind {
+        "Namespace" => namespace(object),
+        "Pod" => pod(&mut object["spec"]),
+        "Service" => service(&mut object["spec"]),
+        "Secret" => secret(object),
+        "Deployment" => deployment(&mut object["spec"]),
+        "ReplicaSet" => {
+            default_to(&mut object["spec"], "replicas", json!(1));
+            template(&mut object["spec"]);
+        }
+        "StatefulSet" => stateful_set(&mut object["spec"]),
+        "DaemonSet" => daemon_set(&mut object["spec"]),
+        "Job" => job(&mut object["spec"]),
+        "CronJob" => cron_job(&mut object["spec"]),
+        "MutatingWebhookConfiguration" => webhooks(object, version, true),
+        "ValidatingWebhookConfiguration" => webhooks(object, version, false),
+        "CustomResourceDefinition" => definition(object),
+        "PodDisruptionBudget" => default_to(object, "spec", json!({})),
+        _ => {}
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = json!(super::object::name(object));
+    let metadata = &mut object["metadata"];
+    default_to(metadata, "labels", json!({}));
+    metadata["labels"]["kubernetes.io/metadata.name"] = name;
+    default_to(object, "spec", json!({}));
+    default_to(object, "status", json!({}));
+    default_to(&mut object["status"], "phase", json!("Active"));
+}
+
+/// A pod's specification, in a Pod or in a template.
+fn pod(spec: &mut Value) {
+    if !spec.is_object() {
+        return;
+    }
+    let host_network = spec["hostNetwork"] == true;
+    for (key, value) in [
+        ("restartPolicy", json!("Always")),
+        ("terminationGracePeriodSeconds", json!(30)),
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("securityContext", json!({})),
+        ("schedulerName", json!("default-scheduler")),
+    ] {
+        default_to(spec, key, value);
+    }
+    if let Some(account) = spec["serviceAccountName"].as_str().map(str::to_owned) {
+        default_to(spec, "serviceAccount", json!(account));
+    }
+    for list in ["initContainers", "containers"] {
+        items_mut(spec, list).for_each(|container| self::container(container, host_network));
+    }
+    items_mut(spec, "volumes").for_each(volume);
+}
+
+fn container(container: &mut Value, host_network: bool) {
+    let image = container["image"].as_str().unwrap_or_default();
+    let tag = image.rsplit('/').next().unwrap_or_default();
+    let latest = !image.contains('@') && (!tag.contains(':') || tag.ends_with(":latest"));
+    for (key, value) in [
+        ("resources", json!({})),
+        ("terminationMessagePath", json!("/dev/termination-log")),
+        ("terminationMessagePolicy", json!("File")),
+        (
+            "imagePullPolicy",
+            json!(if latest { "Always" } else { "IfNotPresent" }),
+        ),
+    ] {
+        default_to(container, key, value);
+    }
+    for port in items_mut(container, "ports") {
+        default_to(port, "protocol", json!("TCP"));
+        if host_network {
+            let number = port["containerPort"].clone();
+            default_to(port, "hostPort", number);
+        }
+    }
+    for variable in items_mut(container, "env") {
+        if let Some(field) = variable
+            .get_mut("valueFrom")
+            .and_then(|from| from.get_mut("fieldRef"))
+        {
+            default_to(field, "apiVersion", json!("v1"));
+        }
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(probe) = container.get_mut(probe) {
+            for (key, value) in [
+                ("timeoutSeconds", 1),
+                ("periodSeconds", 10),
+                ("successThreshold", 1),
+                ("failureThreshold", 3),
+            ] {
+                default_to(probe, key, json!(value));
+            }
+            if let Some(get) = probe.get_mut("httpGet") {
+                default_to(get, "path", json!("/"));
+                default_to(get, "scheme", json!("HTTP"));
+            }
+        }
+    }
+}
+
+fn volume(volume: &mut Value) {
+    for source in ["configMap", "secret", "projected", "downwardAPI"] {
+        if let Some(source) = volume.get_mut(source) {
+            default_to(source, "defaultMode", json!(420));
+        }
+    }
+    if volume.as_object().is_some_and(|map| map.len() == 1) {
+        volume["emptyDir"] = json!({});
+    }
+}
+
+fn template(spec: &mut Value) {
+    if spec["template"].is_object() {
+        pod(&mut spec["template"]["spec"]);
+    }
+}
+
+fn service(spec: &mut Value) {
+    default_to(spec, "type", json!("ClusterIP"));
+    default_to(spec, "sessionAffinity", json!("None"));
+    if spec["type"] != "ExternalName" {
+        default_to(spec, "internalTrafficPolicy", json!("Cluster"));
+    }
+    if matches!(spec["type"].as_str(), Some("LoadBalancer" | "NodePort")) {
+        default_to(spec, "externalTrafficPolicy", json!("Cluster"));
+    }
+    for port in items_mut(spec, "ports") {
+        default_to(port, "protocol", json!("TCP"));
+        let number = port["port"].clone();
+        default_to(port, "targetPort", number);
+    }
+}
+
+fn secret(object: &mut Value) {
+    default_to(object, "type", json!("Opaque"));
+    if let Some(Value::Object(texts)) = super::object::remove(object, "stringData") {
+        default_to(object, "data", json!({}));
+        for (key, text) in texts {
+            object["data"][key] = json!(super::base64::encode(
+                text.as_str().unwrap_or_default().as_bytes()
+            ));
+        }
+    }
+}
+
+fn deployment(spec: &mut Value) {
+    default_to(spec, "replicas", json!(1));
+    default_to(spec, "strategy", json!({}));
+    default_to(&mut spec["strategy"], "type", json!("RollingUpdate"));
+    if spec["strategy"]["type"] == "RollingUpdate" {
+        default_to(&mut spec["strategy"], "rollingUpdate", json!({}));
+        default_to(
+            &mut spec["strategy"]["rollingUpdate"],
+            "maxUnavailable",
+            json!("25%"),
+        );
+        default_to(
+            &mut spec["strategy"]["rollingUpdate"],
+            "maxSurge",
+            json!("25%"),
+        );
+    }
+    default_to(spec, "revisionHistoryLimit", json!(10));
+    default_to(spec, "progressDeadlineSeconds", json!(600));
+    template(spec);
+}
+
+fn stateful_set(spec: &mut Value) {
+    default_to(spec, "replicas", json!(1));
+    default_to(spec, "podManagementPolicy", json!("OrderedReady"));
+    default_to(spec, "updateStrategy", json!({}));
+    default_to(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        default_to(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
+        default_to(
+            &mut spec["updateStrategy"]["rollingUpdate"],
+            "partition",
+            json!(0),
+        );
+    }
+    default_to(spec, "revisionHistoryLimit", json!(10));
+    template(spec);
+}
+
+fn daemon_set(spec: &mut Value) {
+    default_to(spec, "updateStrategy", json!({}));
+    default_to(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
+    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+        default_to(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
+        default_to(
+            &mut spec["updateStrategy"]["rollingUpdate"],
+            "maxUnavailable",
+            json!(1),
+        );
+        default_to(
+            &mut spec["updateStrategy"]["rollingUpdate"],
+            "maxSurge",
+            json!(0),
+        );
+    }
+    default_to(spec, "revisionHistoryLimit", json!(10));
+    template(spec);
+}
+
+fn job(spec: &mut Value) {
+    for (key, value) in [
+        ("completions", json!(1)),
+        ("parallelism", json!(1)),
+        ("backoffLimit", json!(6)),
+        ("completionMode", json!("NonIndexed")),
+        ("suspend", json!(false)),
+    ] {
+        default_to(spec, key, value);
+    }
+    template(spec);
+}
+
+fn cron_job(spec: &mut Value) {
+    for (key, value) in [
+        ("concurrencyPolicy", json!("Allow")),
+        ("suspend", json!(false)),
+        ("successfulJobsHistoryLimit", json!(3)),
+        ("failedJobsHistoryLimit", json!(1)),
+    ] {
+        default_to(spec, key, value);
+    }
+}
+
+/// v1beta1 had laxer defaults, which Istio 1.5 and 1.6 relied on or overrode.
+fn webhooks(object: &mut Value, version: &str, mutating: bool) {
+    let old = version == "v1beta1";
+    for hook in items_mut(object, "webhooks") {
+        for (key, value) in [
+            ("failurePolicy", json!(if old { "Ignore" } else { "Fail" })),
+            (
+                "matchPolicy",
+                json!(if old { "Exact" } else { "Equivalent" }),
+            ),
+            ("namespaceSelector", json!({})),
+            ("objectSelector", json!({})),
+            ("sideEffects", json!("Unknown")),
+            ("timeoutSeconds", json!(if old { 30 } else { 10 })),
+            ("admissionReviewVersions", json!(["v1beta1"])),
+        ] {
+            default_to(hook, key, value);
+        }
+        if mutating {
+            default_to(hook, "reinvocationPolicy", json!("Never"));
+        }
+        items_mut(hook, "rules").for_each(|rule| default_to(rule, "scope", json!("*")));
+        if let Some(service) = hook
+            .get_mut("clientConfig")
+            .and_then(|config| config.get_mut("service"))
+        {
+            default_to(service, "port", json!(443));
+        }
+    }
+}
+
+/// What the server and its establishing controller add to a CRD.
+fn definition(object: &mut Value) {
+    let spec = &mut object["spec"];
+    let (kind, plural) = (
+        spec["names"]["kind"].clone(),
+        spec["names"]["plural"].clone(),
+    );
+    let text = kind.as_str().unwrap_or_default().to_owned();
+    default_to(&mut spec["names"], "singular", json!(text.to_lowercase()));
+    default_to(&mut spec["names"], "listKind", json!(format!("{text}List")));
+    default_to(spec, "conversion", json!({"strategy": "None"}));
+    let names = spec["names"].clone();
+    let stored: Vec<Value> = items(spec, "versions")
+        .filter(|version| version["storage"] == true)
+        .map(|version| version["name"].clone())
+        .collect();
+    if plural.is_null() || object["status"]["conditions"].is_array() {
+        return;
+    }
+    object["status"] = json!({
+        "conditions": [
+            {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
+            {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"},
+        ],
+        "acceptedNames": names,
+        "storedVersions": stored,
+    });
+}

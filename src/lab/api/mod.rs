@@ -1,0 +1,244 @@
+//! A Kubernetes API server in the process.
+//!
+//! It stands for the real one towards every client: `kube` through a `tower` service, `kubectl` through a loopback
+//! port. It knows nothing of plans. Where it and the real server differ, it is wrong.
+
+mod access;
+mod admission;
+mod base64;
+mod built_in;
+mod clock;
+mod commit;
+mod connection;
+mod defaults;
+mod delete;
+mod discovery;
+mod forward;
+mod negotiate;
+pub mod object;
+pub mod patch;
+mod query;
+mod read;
+mod record;
+mod registry;
+pub mod selector;
+mod server;
+mod service;
+mod status_error;
+mod store;
+mod subresource;
+mod table;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod watch;
+mod write;
+
+pub use access::Attributes;
+pub use admission::Admission;
+pub use connection::Service;
+pub use forward::Listener;
+pub use record::Effect;
+pub use record::Fault;
+pub use record::Record;
+pub use service::Lost;
+pub use status_error::Cause;
+pub use status_error::StatusError;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::json;
+use server::Shared;
+use server::lock;
+use std::sync::Arc;
+use store::Key;
+
+/// What a server is made with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The minor of Kubernetes 1.MINOR that it behaves as.
+    pub minor: u32,
+    /// Where uids and generated names come from.
+    pub seed: u64,
+    /// The time at which it begins; it goes on with tokio's.
+    pub start: Timestamp,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // 2026-01-01T00:00:00Z
+        Self {
+            minor: 33,
+            seed: 0,
+            start: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+/// An API server. Clones are the same server.
+#[derive(Clone)]
+pub struct ApiServer {
+    shared: Arc<Shared>,
+}
+
+impl Default for ApiServer {
+    fn default() -> Self {
+        Self::new(&Options::default())
+    }
+}
+
+impl ApiServer {
+    /// A server with the namespaces that every cluster has.
+    pub fn new(options: &Options) -> Self {
+        let server = Self {
+            shared: Arc::new(Shared::new(options.minor, options.seed, options.start)),
+        };
+        for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            server.seed(
+                &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            );
+        }
+        server
+    }
+
+    /// The HTTP service, for `kube::Client::new`.
+    pub fn service(&self, agent: &str) -> Service {
+        Service::new(Arc::clone(&self.shared), agent)
+    }
+
+    /// A client whose requests carry this user agent.
+    pub fn client(&self, agent: &str) -> kube::Client {
+        kube::Client::new(self.service(agent), "default")
+    }
+
+    /// Serves connections until the listener fails; to be spawned.
+    pub async fn serve(&self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+        connection::serve(Arc::clone(&self.shared), listener).await
+    }
+
+    /// One request without HTTP, records or faults: for controllers and for the first contents.
+    pub fn request(
+        &self,
+        agent: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, StatusError> {
+        service::direct(&self.shared, agent, method, path, body)
+    }
+
+    /// Writes an object as the given manager, created or replaced, its status included.
+    ///
+    /// # Panics
+    /// Where the server refuses it: the contents of a lab are the program's own.
+    pub fn seed(&self, object: &Value) -> Value {
+        match self.try_seed(object) {
+            Ok(stored) => stored,
+            Err(error) => panic!("the lab refuses {object}: {error}"),
+        }
+    }
+
+    /// Like [`Self::seed`], for contents that come from elsewhere.
+    pub fn try_seed(&self, object: &Value) -> Result<Value, StatusError> {
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let resource = self
+            .shared
+            .state()
+            .registry
+            .by_kind(version, kind)
+            .ok_or_else(StatusError::no_route)?;
+        let root = if resource.group.is_empty() {
+            "/api"
+        } else {
+            "/apis"
+        };
+        let place = if resource.namespaced {
+            format!("/namespaces/{}", object::namespace(object))
+        } else {
+            String::new()
+        };
+        let collection = format!("{root}/{version}{place}/{}", resource.plural);
+        let path = format!("{collection}/{}", object::name(object));
+        let mut stored = match self.request("lab", "POST", &collection, object.clone()) {
+            Err(error) if error.reason() == "AlreadyExists" => {
+                self.request("lab", "PUT", &path, object.clone())?
+            }
+            other => other?,
+        };
+        if resource.has("status") && !object["status"].is_null() {
+            stored["status"] = object["status"].clone();
+            stored = self.request("lab", "PUT", &format!("{path}/status"), stored)?;
+        }
+        Ok(stored)
+    }
+
+    /// An object as stored; `resource` is `plural.group`.
+    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.shared
+            .state()
+            .store
+            .get(&Key::new(resource, namespace, name))
+            .map(|found| (**found).clone())
+    }
+
+    /// The objects of a resource, in one namespace or (empty) in all.
+    pub fn objects(&self, resource: &str, namespace: &str) -> Vec<Value> {
+        self.shared
+            .state()
+            .store
+            .list(resource, namespace)
+            .map(|(_, found)| (**found).clone())
+            .collect()
+    }
+
+    /// The revision of the last write, and news of each further one.
+    pub fn revisions(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.state().store.subscribe()
+    }
+
+    /// Sets the servers behind the mutating webhooks.
+    pub fn set_admission(&self, admission: Arc<dyn Admission>) {
+        *lock(&self.shared.admission) = Some(admission);
+    }
+
+    /// Sets what listens in the pods, for port-forwards.
+    pub fn set_listener(&self, listener: Arc<dyn Listener>) {
+        self.shared.forwards.set(listener);
+    }
+
+    /// Sets who may do what; without it everybody may do everything.
+    pub fn set_authorizer(&self, allows: impl Fn(&Attributes) -> bool + Send + Sync + 'static) {
+        *lock(&self.shared.authorizer) = Some(Box::new(allows));
+    }
+
+    /// Adds a fault; the first that applies to a request strikes.
+    pub fn add_fault(&self, fault: Fault) {
+        lock(&self.shared.faults).push(fault);
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        lock(&self.shared.faults).clear();
+    }
+
+    /// The requests so far.
+    pub fn records(&self) -> Vec<Record> {
+        lock(&self.shared.records).clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_records(&self) {
+        lock(&self.shared.records).clear();
+    }
+
+    /// Forgets the history: watches and chunked lists from before must begin again.
+    pub fn compact(&self) {
+        self.shared.state().store.compact();
+    }
+
+    /// The server's time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+}

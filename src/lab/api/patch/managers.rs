@@ -1,0 +1,142 @@
+//! `metadata.managedFields`: who owns which fields.
+
+use super::fields;
+use super::fields::FieldSet;
+use crate::lab::api::object;
+use serde_json::Value;
+use serde_json::json;
+
+/// Who writes, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The field manager.
+    pub manager: String,
+    /// `Apply` or `Update`.
+    pub operation: &'static str,
+    /// The version that the request speaks.
+    pub api_version: String,
+    /// Empty for the object itself.
+    pub subresource: String,
+    /// When, as `metav1.Time`.
+    pub time: String,
+    /// Whether the object is of a custom resource.
+    pub custom: bool,
+}
+
+/// One entry of `managedFields`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// All but the fields.
+    pub head: Value,
+    /// The fields owned.
+    pub set: FieldSet,
+}
+
+impl Entry {
+    fn new(writer: &Writer, set: FieldSet) -> Self {
+        let mut head = json!({
+            "manager": writer.manager, "operation": writer.operation, "apiVersion": writer.api_version,
+            "time": writer.time, "fieldsType": "FieldsV1",
+        });
+        if !writer.subresource.is_empty() {
+            head["subresource"] = json!(writer.subresource);
+        }
+        Self { head, set }
+    }
+
+    /// Whether this is the writer's own entry.
+    pub fn is_of(&self, writer: &Writer) -> bool {
+        self.head["manager"] == writer.manager.as_str()
+            && self.head["operation"] == writer.operation
+            && self.head["apiVersion"] == writer.api_version.as_str()
+            && self.head["subresource"].as_str().unwrap_or_default() == writer.subresource
+    }
+
+    /// As conflicts name it.
+    pub fn describe(&self) -> String {
+        let head = &self.head;
+        let subresource = head["subresource"]
+            .as_str()
+            .map(|name| format!(" with subresource \"{name}\""))
+            .unwrap_or_default();
+        let rest = if head["operation"] == "Update" {
+            let version = head["apiVersion"].as_str().unwrap_or_default();
+            head["time"].as_str().map_or_else(
+                || format!(" using {version}"),
+                |time| format!(" using {version} at {time}"),
+            )
+        } else {
+            String::new()
+        };
+        format!("{}{subresource}{rest}", head["manager"])
+    }
+}
+
+/// Reads the entries of an object.
+pub fn read(value: &Value) -> Vec<Entry> {
+    object::items(&value["metadata"], "managedFields")
+        .map(|entry| {
+            let mut head = entry.clone();
+            object::remove(&mut head, "fieldsV1");
+            Entry {
+                head,
+                set: FieldSet::from_json(&entry["fieldsV1"]),
+            }
+        })
+        .collect()
+}
+
+/// Writes the entries that own anything.
+pub fn write(value: &mut Value, entries: &[Entry]) {
+    let list: Vec<Value> = entries
+        .iter()
+        .filter(|entry| !entry.set.is_empty())
+        .map(|entry| {
+            let mut json = entry.head.clone();
+            json["fieldsV1"] = entry.set.to_json();
+            json
+        })
+        .collect();
+    if list.is_empty() {
+        object::metadata_mut(value).shift_remove("managedFields");
+    } else {
+        object::set_meta(value, "managedFields", Value::Array(list));
+    }
+}
+
+/// Gives the writer's own entry new fields; its time moves only when they differ.
+pub fn own(entries: &mut Vec<Entry>, writer: &Writer, set: FieldSet) {
+    match entries.iter_mut().find(|entry| entry.is_of(writer)) {
+        Some(entry) if entry.set == set => {}
+        Some(entry) => *entry = Entry::new(writer, set),
+        None => entries.push(Entry::new(writer, set)),
+    }
+}
+
+/// Keeps the books of a write that is no apply: what it set is the writer's, what it changed or removed is nobody
+/// else's any more.
+pub fn track_update(before: &Value, after: &mut Value, writer: &Writer) {
+    let mut entries = read(before);
+    let (mut set, mut removed) = fields::difference(before, after, writer.custom);
+    set.strip();
+    removed.strip();
+    if !(set.is_empty() && removed.is_empty()) {
+        for entry in entries.iter_mut().filter(|entry| !entry.is_of(writer)) {
+            entry.set.subtract(&set);
+            entry.set.subtract(&removed);
+        }
+        let mut mine = entries
+            .iter()
+            .find(|entry| entry.is_of(writer))
+            .map(|entry| entry.set.clone())
+            .unwrap_or_default();
+        mine.subtract(&removed);
+        mine.union(&set);
+        let time_moves = !set.is_empty() || entries.iter().any(|entry| entry.is_of(writer));
+        if time_moves {
+            entries.retain(|entry| !entry.is_of(writer));
+            entries.push(Entry::new(writer, mine));
+        }
+    }
+    write(after, &entries);
+}

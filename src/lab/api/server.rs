@@ -1,0 +1,170 @@
+//! The server's state, and what every request passes: records, faults, access, routing.
+
+use super::access::Attributes;
+use super::admission::Admission;
+use super::clock::Clock;
+use super::clock::Ids;
+use super::forward::Forwards;
+use super::patch::managers::Writer;
+use super::query::Query;
+use super::query::Target;
+use super::record::Effect;
+use super::record::Fault;
+use super::record::Record;
+use super::registry::Registry;
+use super::status_error::StatusError;
+use super::store::Store;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+/// What changes together.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) store: Store,
+    pub(super) registry: Registry,
+    pub(super) ids: Ids,
+}
+
+type Authorizer = Box<dyn Fn(&Attributes) -> bool + Send + Sync>;
+
+/// One server, shared by all its connections.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) clock: Clock,
+    pub(super) minor: u32,
+    pub(super) admission: Mutex<Option<Arc<dyn Admission>>>,
+    pub(super) authorizer: Mutex<Option<Authorizer>>,
+    pub(super) records: Mutex<Vec<Record>>,
+    pub(super) faults: Mutex<Vec<Fault>>,
+    pub(super) forwards: Forwards,
+}
+
+/// Locks; a panic elsewhere does not spread.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request to a resource, understood.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) target: Target,
+    pub(super) query: Query,
+    pub(super) agent: String,
+    pub(super) user: String,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) code: u16,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    pub(super) fn ok(body: Value) -> Self {
+        Self { code: 200, body }
+    }
+
+    pub(super) fn created(body: Value) -> Self {
+        Self { code: 201, body }
+    }
+}
+
+impl Call {
+    /// Whether nothing may be stored.
+    pub(super) fn dry_run(&self) -> bool {
+        self.query.text("dryRun") == "All"
+    }
+
+    /// Who the fields that this call writes belong to.
+    pub(super) fn writer(&self, operation: &'static str, time: String) -> Writer {
+        let named = self.query.text("fieldManager");
+        let manager = if named.is_empty() {
+            self.agent.split('/').next().unwrap_or_default()
+        } else {
+            named
+        };
+        Writer {
+            manager: if manager.is_empty() {
+                "unknown".to_owned()
+            } else {
+                manager.to_owned()
+            },
+            operation,
+            api_version: self.target.api_version(),
+            subresource: self.target.subresource.clone(),
+            time,
+            custom: self.target.resource.is_custom(),
+        }
+    }
+
+    /// Whether the `dryRun` parameter is one that exists.
+    pub(super) fn check_dry_run(&self) -> Result<(), StatusError> {
+        match self.query.text("dryRun") {
+            "" | "All" => Ok(()),
+            other => Err(StatusError::new(
+                422,
+                "Invalid",
+                format!(
+                    "{}Options.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"{other}\"]: supported values: \"All\"",
+                    "Create"
+                ),
+            )),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(minor: u32, seed: u64, start: jiff::Timestamp) -> Self {
+        Self {
+            state: Mutex::new(State {
+                store: Store::default(),
+                registry: Registry::built_in(minor),
+                ids: Ids::new(seed),
+            }),
+            clock: Clock::starting_at(start),
+            minor,
+            admission: Mutex::new(None),
+            authorizer: Mutex::new(None),
+            records: Mutex::new(Vec::new()),
+            faults: Mutex::new(Vec::new()),
+            forwards: Forwards::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Remembers a request and finds what should go wrong with it.
+    pub(super) fn record(&self, record: Record) -> (usize, Option<Effect>) {
+        let effect = lock(&self.faults)
+            .iter_mut()
+            .find_map(|fault| fault.strike(&record));
+        let mut records = lock(&self.records);
+        records.push(record);
+        (records.len() - 1, effect)
+    }
+
+    /// Notes the code of an answer.
+    pub(super) fn answered(&self, index: usize, code: u16) {
+        if let Some(record) = lock(&self.records).get_mut(index) {
+            record.code = code;
+        }
+    }
+
+    /// Whether the authorizer lets it pass.
+    pub(super) fn allowed(&self, attributes: &Attributes) -> bool {
+        lock(&self.authorizer)
+            .as_ref()
+            .is_none_or(|allows| allows(attributes))
+    }
+
+    /// Finds the resource of a path.
+    pub(super) fn resolve(&self, path: &str) -> Result<Target, StatusError> {
+        Target::resolve(path, &self.state().registry)
+    }
+}

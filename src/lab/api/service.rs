@@ -1,0 +1,330 @@
+//! HTTP in, HTTP out: the server as a service, in the process or on a port.
+
+use super::access::Attributes;
+use super::discovery;
+use super::forward;
+use super::negotiate;
+use super::negotiate::Form;
+use super::object;
+use super::query::Query;
+use super::query::Target;
+use super::record::Effect;
+use super::record::Record;
+use super::server::Call;
+use super::server::Reply;
+use super::server::Shared;
+use super::status_error::StatusError;
+use axum::body::Body;
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::WebSocketUpgrade;
+use futures::StreamExt as _;
+use http::Request;
+use http::Response;
+use http::header;
+use http::request::Parts;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// The connection was lost before the answer.
+#[derive(Debug, thiserror::Error)]
+#[error("connection closed before message completed")]
+pub struct Lost;
+
+/// Answers one request.
+pub(super) async fn respond(
+    shared: Arc<Shared>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Lost> {
+    let (mut parts, body) = request.into_parts();
+    let bytes = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|_| Lost)?;
+    let parsed = parse(&parts, &bytes);
+    let record = describe(&parts, parsed.as_ref().unwrap_or(&Value::Null), &shared);
+    let verb = record.verb.clone();
+    let (index, effect) = shared.record(record);
+    let mut cut_after = None;
+    match effect {
+        Some(Effect::Lose) => return Err(Lost),
+        Some(Effect::Fail(error)) => {
+            shared.answered(index, error.code());
+            return Ok(failure(&error));
+        }
+        Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
+        Some(Effect::CutWatch(events)) => cut_after = Some(events),
+        Some(Effect::Silence) if verb == "watch" => {
+            return Ok(json_stream(Body::from_stream(futures::stream::pending::<
+                Result<Vec<u8>, Infallible>,
+            >())));
+        }
+        Some(Effect::Silence) | None => {}
+    }
+    let answer = match parsed {
+        Ok(body) => dispatch(&shared, &mut parts, body, &verb, cut_after).await,
+        Err(error) => Err(error),
+    };
+    let response = answer.unwrap_or_else(|error| failure(&error));
+    shared.answered(index, response.status().as_u16());
+    Ok(response)
+}
+
+fn header_text(parts: &Parts, name: header::HeaderName) -> &str {
+    parts
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+fn content_type(parts: &Parts) -> &str {
+    header_text(parts, header::CONTENT_TYPE)
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+}
+
+/// The body as JSON; null where there is none.
+fn parse(parts: &Parts, bytes: &[u8]) -> Result<Value, StatusError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    let kind = content_type(parts);
+    if kind.contains("protobuf") || kind.contains("cbor") {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+        return Err(StatusError::new(415, "UnsupportedMediaType", message));
+    }
+    let unreadable = |error: &dyn std::fmt::Display| {
+        StatusError::bad_request(format!("error decoding the body: {error}"))
+    };
+    if kind.ends_with("yaml") {
+        serde_yaml::from_slice(bytes).map_err(|error| unreadable(&error))
+    } else {
+        serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+    }
+}
+
+fn describe(parts: &Parts, body: &Value, shared: &Shared) -> Record {
+    let query = parts.uri.query().unwrap_or_default();
+    let values = Query::parse(query);
+    let target = shared.resolve(parts.uri.path()).ok();
+    let verb = verb(parts, target.as_ref(), &values);
+    Record {
+        method: parts.method.to_string(),
+        verb: verb.to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: query.to_owned(),
+        agent: header_text(parts, header::USER_AGENT).to_owned(),
+        dry_run: values.text("dryRun") == "All"
+            || object::items(body, "dryRun").any(|one| one == "All"),
+        code: 0,
+    }
+}
+
+fn verb(parts: &Parts, target: Option<&Target>, query: &Query) -> &'static str {
+    let collection = target.is_some_and(|target| target.name.is_empty());
+    match parts.method.as_str() {
+        "GET" | "HEAD"
+            if target.is_some()
+                && (query.flag("watch") || parts.uri.path().contains("/watch/")) =>
+        {
+            "watch"
+        }
+        "GET" | "HEAD" if collection => "list",
+        "GET" | "HEAD" => "get",
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" if collection => "deletecollection",
+        "DELETE" => "delete",
+        _ => "unknown",
+    }
+}
+
+async fn dispatch(
+    shared: &Arc<Shared>,
+    parts: &mut Parts,
+    body: Value,
+    verb: &str,
+    cut_after: Option<usize>,
+) -> Result<Response<Body>, StatusError> {
+    let path = parts.uri.path().to_owned();
+    let accept = header_text(parts, header::ACCEPT).to_owned();
+    if matches!(path.as_str(), "/readyz" | "/livez" | "/healthz") {
+        return Ok(Response::new(Body::from("ok")));
+    }
+    // Aggregated discovery is on by default from 1.27 on.
+    let aggregated = negotiate::aggregated(&accept).filter(|_| shared.minor >= 27);
+    let found = discovery::answer(&path, aggregated, &shared.state().registry, shared.minor);
+    if let Some(found) = found {
+        let kind = aggregated
+            .filter(|_| found["kind"] == "APIGroupDiscoveryList")
+            .map(|version| {
+                format!(
+                    "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+                )
+            });
+        return Ok(json_response(200, &found, kind.as_deref()));
+    }
+    let mut call = Call {
+        target: shared.resolve(&path)?,
+        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        agent: header_text(parts, header::USER_AGENT).to_owned(),
+        user: parts
+            .headers
+            .get("impersonate-user")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("kubernetes-admin")
+            .to_owned(),
+    };
+    let review = !call.target.resource.is_stored();
+    let attributes = Attributes::of(&call.target, verb, &call.user);
+    if !(review || shared.allowed(&attributes)) {
+        return Err(attributes.refusal());
+    }
+    if call.target.subresource == "portforward" {
+        return port_forward(shared, &call, parts).await;
+    }
+    let form = Form::of(&accept);
+    if verb == "watch" {
+        let (clock, plural) = (Arc::clone(shared), call.target.resource.plural.clone());
+        let shape = Box::new(move |value| form.shape(&plural, clock.clock.now(), value));
+        let lines = shared.watch(call, shape, cut_after)?;
+        return Ok(json_stream(Body::from_stream(
+            lines.map(Ok::<_, Infallible>),
+        )));
+    }
+    // Options of a delete may come in the body.
+    if matches!(verb, "delete" | "deletecollection")
+        && object::items(&body, "dryRun").any(|one| one == "All")
+    {
+        call.query.set("dryRun", "All".to_owned());
+    }
+    let reply = perform(shared, &call, verb, content_type(parts), body)?;
+    let answer = form.shape(&call.target.resource.plural, shared.clock.now(), reply.body);
+    Ok(json_response(reply.code, &answer, None))
+}
+
+fn perform(
+    shared: &Shared,
+    call: &Call,
+    verb: &str,
+    content_type: &str,
+    body: Value,
+) -> Result<Reply, StatusError> {
+    if !call.target.resource.is_stored() {
+        return if verb == "create" {
+            shared.review(call, body)
+        } else {
+            Err(StatusError::method_not_allowed())
+        };
+    }
+    match (verb, call.target.subresource.as_str()) {
+        ("get", "scale") => shared.get_scale(call),
+        ("update", "scale") => shared.set_scale(call, |_| Ok(body)),
+        ("patch", "scale") => shared.set_scale(call, |mut scale| {
+            if content_type == "application/json-patch+json" {
+                return super::patch::json::patch(&scale, &body);
+            }
+            super::patch::merge::patch(&mut scale, &body);
+            Ok(scale)
+        }),
+        ("create", "eviction") => shared.evict(call, &body),
+        ("create", "token") => shared.token(call, &body),
+        ("get", "" | "status") => shared.get(call),
+        ("update", "" | "status" | "finalize") => shared.update(call, body),
+        ("patch", "" | "status") => shared.patch(call, content_type, &body),
+        ("list", "") => shared.list(call),
+        ("create", "") if call.target.name.is_empty() => shared.create(call, body),
+        ("delete", "") => shared.delete(call, &body),
+        ("deletecollection", "") => shared.delete_collection(call, &body),
+        _ => Err(StatusError::method_not_allowed()),
+    }
+}
+
+async fn port_forward(
+    shared: &Arc<Shared>,
+    call: &Call,
+    parts: &mut Parts,
+) -> Result<Response<Body>, StatusError> {
+    let pod = shared.get(call)?.body;
+    let wanted = forward::ports(parts.uri.query().unwrap_or_default())?;
+    if pod["status"]["phase"] != "Running" {
+        let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
+        return Err(StatusError::internal(&format!(
+            "unable to forward port because pod is not running. Current status={phase}"
+        )));
+    }
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &())
+        .await
+        .map_err(|_| StatusError::bad_request("Upgrade request required"))?;
+    let listener = shared.forwards.get();
+    let (namespace, name) = (call.target.namespace.clone(), call.target.name.clone());
+    Ok(upgrade
+        .protocols(["v4.channel.k8s.io", "portforward.k8s.io"])
+        .on_upgrade(move |socket| forward::serve(socket, listener, namespace, name, wanted)))
+}
+
+fn json_response(code: u16, body: &Value, content_type: Option<&str>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() =
+        http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = content_type
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn json_stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn failure(error: &StatusError) -> Response<Body> {
+    let mut response = json_response(error.code(), &json!(error.status), None);
+    if let Some(seconds) = error.retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// A request from inside the process that is neither recorded nor disturbed.
+pub(super) fn direct(
+    shared: &Shared,
+    agent: &str,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Result<Value, StatusError> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let call = Call {
+        target: shared.resolve(path)?,
+        query: Query::parse(query),
+        agent: agent.to_owned(),
+        user: "system:masters".to_owned(),
+    };
+    let collection = call.target.name.is_empty();
+    let (verb, kind) = match method {
+        "GET" if collection => ("list", ""),
+        "GET" => ("get", ""),
+        "POST" => ("create", ""),
+        "PUT" => ("update", ""),
+        "PATCH" => ("patch", "application/merge-patch+json"),
+        "DELETE" if collection => ("deletecollection", ""),
+        "DELETE" => ("delete", ""),
+        _ => return Err(StatusError::method_not_allowed()),
+    };
+    perform(shared, &call, verb, kind, body).map(|reply| reply.body)
+}

@@ -1,0 +1,191 @@
+//! The objects with their history, as etcd keeps them: one revision counter for everything.
+
+use super::object;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Where an object lies. Ordered as lists are: by resource, namespace, name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    /// `plural.group`.
+    pub(super) resource: String,
+    /// Empty for cluster-scoped objects.
+    pub(super) namespace: String,
+    /// The object's name.
+    pub(super) name: String,
+}
+
+impl Key {
+    /// Where an object of this resource lies.
+    pub(super) fn new(resource: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// One write: the object before and after it. Both present: changed; one: created or deleted.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    /// The revision that the write made.
+    pub(super) revision: u64,
+    /// Which object.
+    pub(super) key: Key,
+    /// Before, absent for a creation.
+    pub(super) before: Option<Arc<Value>>,
+    /// After, absent for a deletion.
+    pub(super) after: Option<Arc<Value>>,
+}
+
+/// How many writes are kept for watches and old lists.
+const HISTORY: usize = 50_000;
+
+/// All objects and what happened to them.
+#[derive(Debug)]
+pub(super) struct Store {
+    objects: BTreeMap<Key, Arc<Value>>,
+    history: VecDeque<Change>,
+    revision: u64,
+    compacted: u64,
+    announce: watch::Sender<u64>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            history: VecDeque::new(),
+            revision: 1,
+            compacted: 0,
+            announce: watch::Sender::new(1),
+        }
+    }
+}
+
+impl Store {
+    /// The revision of the last write.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The last revision whose history is gone.
+    pub(super) fn compacted(&self) -> u64 {
+        self.compacted
+    }
+
+    /// Tells of each new revision.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.announce.subscribe()
+    }
+
+    /// One object.
+    pub(super) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
+        self.objects.get(key)
+    }
+
+    /// The objects of a resource, in one namespace or (empty) in all.
+    pub(super) fn list<'store>(
+        &'store self,
+        resource: &'store str,
+        namespace: &'store str,
+    ) -> impl Iterator<Item = (&'store Key, &'store Arc<Value>)> {
+        self.objects
+            .range(Key::new(resource, namespace, "")..)
+            .take_while(move |(key, _)| {
+                key.resource == resource && (namespace.is_empty() || key.namespace == namespace)
+            })
+    }
+
+    /// The same list as it was at an earlier revision that is not compacted.
+    pub(super) fn list_at(
+        &self,
+        resource: &str,
+        namespace: &str,
+        revision: u64,
+    ) -> Vec<(Key, Arc<Value>)> {
+        let mut objects: BTreeMap<Key, Arc<Value>> = self
+            .list(resource, namespace)
+            .map(|(key, value)| (key.clone(), Arc::clone(value)))
+            .collect();
+        for change in self
+            .history
+            .iter()
+            .rev()
+            .take_while(|change| change.revision > revision)
+        {
+            if change.key.resource == resource
+                && (namespace.is_empty() || change.key.namespace == namespace)
+            {
+                match &change.before {
+                    Some(before) => objects.insert(change.key.clone(), Arc::clone(before)),
+                    None => objects.remove(&change.key),
+                };
+            }
+        }
+        objects.into_iter().collect()
+    }
+
+    /// Writes an object under a new revision and returns it as stored.
+    pub(super) fn put(&mut self, key: Key, mut value: Value) -> Arc<Value> {
+        self.revision += 1;
+        object::set_meta(
+            &mut value,
+            "resourceVersion",
+            json!(self.revision.to_string()),
+        );
+        let value = Arc::new(value);
+        let before = self.objects.insert(key.clone(), Arc::clone(&value));
+        self.record(key, before, Some(Arc::clone(&value)));
+        value
+    }
+
+    /// Deletes an object and returns its last state.
+    pub(super) fn delete(&mut self, key: &Key) -> Option<Arc<Value>> {
+        let before = self.objects.remove(key)?;
+        self.revision += 1;
+        self.record(key.clone(), Some(Arc::clone(&before)), None);
+        Some(before)
+    }
+
+    fn record(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
+        self.history.push_back(Change {
+            revision: self.revision,
+            key,
+            before,
+            after,
+        });
+        if self.history.len() > HISTORY
+            && let Some(oldest) = self.history.pop_front()
+        {
+            self.compacted = oldest.revision;
+        }
+        self.announce.send_replace(self.revision);
+    }
+
+    /// Forgets the history, so that older watches and chunked lists must begin again.
+    pub(super) fn compact(&mut self) {
+        self.history.clear();
+        self.compacted = self.revision;
+    }
+
+    /// What happened to a resource after a revision.
+    pub(super) fn changes(&self, resource: &str, namespace: &str, after: u64) -> Vec<Change> {
+        let start = self
+            .history
+            .partition_point(|change| change.revision <= after);
+        self.history
+            .range(start..)
+            .filter(|change| {
+                change.key.resource == resource
+                    && (namespace.is_empty() || change.key.namespace == namespace)
+            })
+            .cloned()
+            .collect()
+    }
+}

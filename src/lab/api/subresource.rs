@@ -1,0 +1,203 @@
+//! What lies below an object or is only asked: scale, eviction, tokens, reviews.
+
+use super::access::Attributes;
+use super::base64;
+use super::commit;
+use super::object;
+use super::selector::LabelSelector;
+use super::server::Call;
+use super::server::Reply;
+use super::server::Shared;
+use super::status_error::StatusError;
+use serde_json::Value;
+use serde_json::json;
+use std::sync::Arc;
+
+impl Shared {
+    /// GET of `scale`.
+    pub(super) fn get_scale(&self, call: &Call) -> Result<Reply, StatusError> {
+        let found = self
+            .state()
+            .store
+            .get(&call.key())
+            .cloned()
+            .ok_or_else(|| call.target.not_found())?;
+        Ok(Reply::ok(scale_of(&found)))
+    }
+
+    /// PUT or PATCH of `scale`: `change` makes the next Scale from the present one.
+    pub(super) fn set_scale(
+        &self,
+        call: &Call,
+        change: impl FnOnce(Value) -> Result<Value, StatusError>,
+    ) -> Result<Reply, StatusError> {
+        call.check_dry_run()?;
+        let mut state = self.state();
+        let before = state
+            .store
+            .get(&call.key())
+            .cloned()
+            .ok_or_else(|| call.target.not_found())?;
+        let wanted = change(scale_of(&before))?;
+        let mut after = call.present(&before);
+        after["spec"]["replicas"] = json!(wanted["spec"]["replicas"].as_u64().unwrap_or(0));
+        if let Some(revision) = wanted["metadata"]["resourceVersion"].as_str() {
+            object::set_meta(&mut after, "resourceVersion", json!(revision));
+        }
+        let writer = call.writer("Update", self.clock.seconds());
+        let stored = commit::commit(&mut state, call, &before, after, &writer)?;
+        Ok(Reply::ok(scale_of(&stored)))
+    }
+
+    /// POST of `eviction`: deletes the pod unless a disruption budget holds it.
+    pub(super) fn evict(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
+        let budgets = {
+            let state = self.state();
+            let pod = state
+                .store
+                .get(&call.key())
+                .cloned()
+                .ok_or_else(|| call.target.not_found())?;
+            let all = state
+                .store
+                .list("poddisruptionbudgets.policy", &call.target.namespace);
+            let covers = |budget: &Value| {
+                LabelSelector::from_object(&budget["spec"]["selector"])
+                    .matches(object::labels(&pod))
+            };
+            all.map(|(_, budget)| Arc::clone(budget))
+                .filter(|budget| covers(budget))
+                .collect::<Vec<_>>()
+        };
+        if let Some(budget) = budgets
+            .iter()
+            .find(|budget| budget["status"]["disruptionsAllowed"].as_u64().unwrap_or(0) == 0)
+        {
+            let mut error = StatusError::too_many_requests(
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                10,
+            );
+            let healthy = &budget["status"]["currentHealthy"];
+            let desired = &budget["status"]["desiredHealthy"];
+            let message = format!(
+                "The disruption budget {} needs {desired} healthy pods and has {healthy} currently",
+                object::name(budget)
+            );
+            error.status["details"] =
+                json!({"causes": [{"reason": "DisruptionBudget", "message": message}]});
+            error.retry_after = None;
+            return Err(error);
+        }
+        let mut one = call.clone();
+        one.target.subresource.clear();
+        if body["deleteOptions"]["dryRun"] == json!(["All"]) {
+            one.query.set("dryRun", "All".to_owned());
+        }
+        self.delete(&one, &body["deleteOptions"])?;
+        Ok(Reply::created(
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+        ))
+    }
+
+    /// POST of a service account's `token`.
+    pub(super) fn token(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
+        let account = self
+            .state()
+            .store
+            .get(&call.key())
+            .cloned()
+            .ok_or_else(|| call.target.not_found())?;
+        let seconds = body["spec"]["expirationSeconds"]
+            .as_i64()
+            .unwrap_or(3600)
+            .max(600);
+        let expires = self
+            .clock
+            .now()
+            .saturating_add(jiff::SignedDuration::from_secs(seconds))
+            .unwrap_or(jiff::Timestamp::MAX);
+        let audiences = match &body["spec"]["audiences"] {
+            Value::Array(list) if !list.is_empty() => json!(list),
+            _ => json!(["https://kubernetes.default.svc.cluster.local"]),
+        };
+        let claims = json!({
+            "aud": audiences, "exp": expires.as_second(), "iss": "https://kubernetes.default.svc.cluster.local",
+            "sub": format!("system:serviceaccount:{}:{}", call.target.namespace, call.target.name),
+            "kubernetes.io": {"namespace": call.target.namespace, "serviceaccount": {"name": call.target.name, "uid": account["metadata"]["uid"]}},
+        });
+        let part = |value: &Value| {
+            base64::encode(value.to_string().as_bytes())
+                .replace('+', "-")
+                .replace('/', "_")
+                .replace('=', "")
+        };
+        let token = format!("{}.{}.bGFi", part(&json!({"alg": "none"})), part(&claims));
+        Ok(Reply::created(json!({
+            "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": call.target.name, "namespace": call.target.namespace, "creationTimestamp": self.clock.seconds()},
+            "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": null},
+            "status": {"token": token, "expirationTimestamp": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()},
+        })))
+    }
+
+    /// POST of a review: answered, never stored.
+    pub(super) fn review(&self, call: &Call, mut body: Value) -> Result<Reply, StatusError> {
+        let user = match call.target.resource.kind.as_str() {
+            "SelfSubjectReview" => {
+                body["status"] = json!({"userInfo": {"username": call.user, "groups": ["system:masters", "system:authenticated"]}});
+                return Ok(Reply::created(body));
+            }
+            "SelfSubjectRulesReview" => {
+                let all = json!(["*"]);
+                body["status"] = json!({
+                    "resourceRules": [{"verbs": all, "apiGroups": all, "resources": all}], "nonResourceRules": [{"verbs": all, "nonResourceURLs": all}],
+                    "incomplete": false,
+                });
+                return Ok(Reply::created(body));
+            }
+            "SubjectAccessReview" => body["spec"]["user"].as_str().unwrap_or_default().to_owned(),
+            _ => call.user.clone(),
+        };
+        let attributes = &body["spec"]["resourceAttributes"];
+        if attributes.is_null() && body["spec"]["nonResourceAttributes"].is_null() {
+            let message = format!(
+                "{}.authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
+                call.target.resource.kind
+            );
+            return Err(StatusError::new(422, "Invalid", message));
+        }
+        let allowed =
+            attributes.is_null() || self.allowed(&Attributes::of_review(attributes, &user));
+        body["status"] = if allowed {
+            json!({"allowed": true, "reason": ""})
+        } else {
+            json!({"allowed": false})
+        };
+        Ok(Reply::created(body))
+    }
+}
+
+fn scale_of(object: &Value) -> Value {
+    let selector = &object["spec"]["selector"]["matchLabels"];
+    let pairs: Vec<String> = selector
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let mut metadata = json!({});
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+    ] {
+        metadata[field] = object["metadata"][field].clone();
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": {"replicas": object["spec"]["replicas"].as_u64().unwrap_or(0)},
+        "status": {"replicas": object["status"]["replicas"].as_u64().unwrap_or(0), "selector": pairs.join(",")},
+    })
+}
