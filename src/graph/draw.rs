@@ -1,0 +1,232 @@
+//! Pictures of the graph.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::reduce::reduced;
+
+/// What is drawn: nodes in an order that keeps every edge.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Drawing {
+    /// The plan's name.
+    pub name: String,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// The edges, from what is needed to what needs it.
+    pub edges: Vec<Edge>,
+}
+
+/// A node of a drawing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// Its name: `migrate[shop].verify`.
+    pub id: String,
+    /// What it is: a step kind, `group`, `end` of a group, or `wave`.
+    pub kind: String,
+    /// The names of the groups that it is in, outermost first.
+    pub groups: Vec<String>,
+    /// Where it stands in the plan: `file:line:col`.
+    pub place: String,
+    /// Its condition, where it has one.
+    pub when: Option<String>,
+}
+
+/// An edge of a drawing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edge {
+    /// The position of what is needed.
+    pub from: usize,
+    /// The position of what needs it.
+    pub to: usize,
+    /// Why: `needs`, `a reference to its outputs`, `inside`, `wave`.
+    pub why: String,
+    /// Where that is written: `file:line:col`.
+    pub place: String,
+}
+
+/// How it is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// For Markdown.
+    Mermaid,
+    /// For Graphviz.
+    Dot,
+    /// For programs: all edges, none left out.
+    Json,
+}
+
+/// Draws the graph; `why` says for each edge where it comes from, and leaves none out.
+pub fn render(drawing: &Drawing, format: Format, why: bool) -> String {
+    let edges: Vec<&Edge> = if why || format == Format::Json {
+        drawing.edges.iter().collect()
+    } else {
+        reduced(drawing)
+    };
+    match format {
+        Format::Text => text(drawing, &edges, why),
+        Format::Mermaid => mermaid(drawing, &edges, why),
+        Format::Dot => dot(drawing, &edges, why),
+        Format::Json => json(drawing),
+    }
+}
+
+/// One line a node in the order of execution, indented by group, with what it comes after.
+fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
+    let mut before: Vec<Vec<&Edge>> = vec![Vec::new(); drawing.nodes.len()];
+    for edge in edges {
+        before[edge.to].push(edge);
+    }
+    let width = drawing
+        .nodes
+        .iter()
+        .map(|node| node.groups.len() * 2 + node.id.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for (at, node) in drawing.nodes.iter().enumerate() {
+        let indent = node.groups.len() * 2;
+        let name = width - indent;
+        let names: Vec<&str> =
+            before[at].iter().map(|edge| drawing.nodes[edge.from].id.as_str()).collect();
+        let after = if names.is_empty() || why {
+            String::new()
+        } else {
+            format!("  after {}", names.join(", "))
+        };
+        line(&mut out, format_args!("{:indent$}{:<name$}  {:<16}{after}", "", node.id, node.kind));
+        if let Some(when) = &node.when {
+            line(&mut out, format_args!("{:indent$}  when {when}", ""));
+        }
+        if why {
+            for edge in &before[at] {
+                let from = &drawing.nodes[edge.from].id;
+                line(&mut out, format_args!("{:indent$}  after {from}: {} ({})", "", edge.why, edge.place));
+            }
+        }
+    }
+    out
+}
+
+fn mermaid(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
+    let mut out = String::from("flowchart TD\n");
+    for (at, node) in drawing.nodes.iter().enumerate() {
+        let id = node.id.replace('"', "#quot;");
+        line(&mut out, format_args!("    n{at}[\"{id}<br/>{}\"]", node.kind));
+    }
+    for edge in edges {
+        if why {
+            let why = edge.why.replace('"', "#quot;");
+            line(&mut out, format_args!("    n{} -->|\"{why}\"| n{}", edge.from, edge.to));
+        } else {
+            line(&mut out, format_args!("    n{} --> n{}", edge.from, edge.to));
+        }
+    }
+    out
+}
+
+fn dot(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut out = String::new();
+    line(&mut out, format_args!("digraph \"{}\" {{", quoted(&drawing.name)));
+    out.push_str("    node [shape=box];\n");
+    for node in &drawing.nodes {
+        let id = quoted(&node.id);
+        line(&mut out, format_args!("    \"{id}\" [label=\"{id}\\n{}\"];", node.kind));
+    }
+    for edge in edges {
+        let (from, to) = (&drawing.nodes[edge.from].id, &drawing.nodes[edge.to].id);
+        let label = if why { format!(" [label=\"{}\"]", quoted(&edge.why)) } else { String::new() };
+        line(&mut out, format_args!("    \"{}\" -> \"{}\"{label};", quoted(from), quoted(to)));
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// Edges name their nodes: positions mean nothing outside.
+fn json(drawing: &Drawing) -> String {
+    let id = |at: usize| drawing.nodes[at].id.as_str();
+    let edges: Vec<_> = drawing
+        .edges
+        .iter()
+        .map(|edge| {
+            serde_json::json!({
+                "from": id(edge.from), "to": id(edge.to), "why": edge.why, "place": edge.place,
+            })
+        })
+        .collect();
+    let whole = serde_json::json!({ "name": drawing.name, "nodes": drawing.nodes, "edges": edges });
+    format!("{whole:#}\n")
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(out, "{text}");
+    let end = out.trim_end().len();
+    out.truncate(end);
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawing() -> Drawing {
+        let node = |id: &str, kind: &str, groups: &[&str]| Node {
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            groups: groups.iter().map(|&g| g.to_owned()).collect(),
+            place: "a.yaml:1:1".to_owned(),
+            when: None,
+        };
+        let edge = |from, to| Edge { from, to, why: "needs".to_owned(), place: "a.yaml:2:3".to_owned() };
+        Drawing {
+            name: "a".to_owned(),
+            nodes: vec![
+                node("install", "install-revision", &[]),
+                node("ready", "wait-ready", &[]),
+                node("migrate[shop].label", "label-ns", &["migrate"]),
+            ],
+            edges: vec![edge(0, 1), edge(0, 2), edge(1, 2)],
+        }
+    }
+
+    #[test]
+    fn text_leaves_out_what_follows_from_the_rest() {
+        insta::assert_snapshot!(render(&drawing(), Format::Text, false), @r"
+        install                install-revision
+        ready                  wait-ready        after install
+          migrate[shop].label  label-ns          after ready
+        ");
+    }
+
+    #[test]
+    fn why_shows_every_edge_with_its_place() {
+        insta::assert_snapshot!(render(&drawing(), Format::Text, true), @r"
+        install                install-revision
+        ready                  wait-ready
+          after install: needs (a.yaml:2:3)
+          migrate[shop].label  label-ns
+            after install: needs (a.yaml:2:3)
+            after ready: needs (a.yaml:2:3)
+        ");
+    }
+
+    #[test]
+    fn mermaid_and_dot_name_nodes_safely() {
+        let mut odd = drawing();
+        odd.nodes[0].id = "a\"b".to_owned();
+        assert!(render(&odd, Format::Mermaid, false).contains("n0[\"a#quot;b<br/>install-revision\"]"));
+        assert!(render(&odd, Format::Dot, false).contains(r#""a\"b" -> "ready";"#));
+    }
+
+    #[test]
+    fn json_names_the_ends_of_edges() {
+        let text = render(&drawing(), Format::Json, false);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["edges"].as_array().unwrap().len(), 3);
+        assert_eq!(value["edges"][2]["from"], "ready");
+    }
+}
