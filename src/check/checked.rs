@@ -1,5 +1,8 @@
 //! The executable plan: what `check` makes, and the only thing that the engine takes.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::event::Outputs;
@@ -68,7 +71,9 @@ pub struct Task {
     pub retry: Retry,
     /// What follows its failure.
     pub on_failure: OnFailure,
-    /// How many of the group's items may be under way at once, for the items' first tasks.
+    /// How many of the group's items may be under way at once. Every task directly in an item has it (of a nested
+    /// group its opening and its end): the item takes its share with the first that starts, and gives it back when
+    /// all have ended.
     pub slot: Option<Slot>,
     /// Where it stands in the plan: `file:line:col`.
     pub place: String,
@@ -79,7 +84,8 @@ pub struct Task {
 pub enum Role {
     /// A step, with its parameters.
     Step(Work),
-    /// The opening of a group or sub-plan: decides its `when`, and lets its inside start.
+    /// The opening of a group or sub-plan: decides its `when`, and lets its inside start. It carries the `timeout`
+    /// and `on_failure` of the group.
     Open,
     /// The barrier between two waves.
     Wave,
@@ -117,7 +123,8 @@ pub enum Why {
     Needs,
     /// An expression refers to it.
     Reference,
-    /// It opens the group or sub-plan that the task is in: skipped with it.
+    /// It opens the group or sub-plan that the task is in: skipped with it. Every task in a group has exactly one
+    /// such need, on the opening of the innermost group: its steps, waves, nested openings and ends, and its own end.
     Inside,
     /// The wave before must have ended without a failure.
     Wave,
@@ -144,6 +151,8 @@ pub trait Results {
     fn outcome(&self, task: usize) -> Option<Outcome>;
     /// What a task gave; `None` while it has not ended, or where it was skipped.
     fn outputs(&self, task: usize) -> Option<&Outputs>;
+    /// What `failure()` says: whether a need of the task that is being decided ended badly, and nobody tolerated it.
+    fn failure(&self) -> bool;
 }
 
 /// A condition, and the failures that it takes charge of.
@@ -159,11 +168,38 @@ pub struct When {
     pub handles: Vec<usize>,
 }
 
+/// Evaluates an expression with what is known by now.
+pub trait Evaluate: Send + Sync {
+    /// The value.
+    ///
+    /// # Errors
+    /// What is not there, or not of the type that the place asks for.
+    fn evaluate(&self, results: &dyn Results) -> Result<Value, EvalError>;
+}
+
 /// A value that is known only while the run is under way.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Deferred {
     /// The text, for people.
     pub text: String,
+    /// What makes the value.
+    pub value: Arc<dyn Evaluate>,
+}
+
+impl Deferred {
+    /// The value, with what is known by now.
+    ///
+    /// # Errors
+    /// See [`Evaluate::evaluate`].
+    pub fn evaluate(&self, results: &dyn Results) -> Result<Value, EvalError> {
+        self.value.evaluate(results)
+    }
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deferred").field(&self.text).finish()
+    }
 }
 
 /// Why a deferred value could not be had.

@@ -2,4 +2,6 @@
 
 pub mod checked;
 
-pub use checked::{Checked, Deferred, EvalError, Need, Results, Role, Slot, Task, When, Why, Work};
+pub use checked::{
+    Checked, Deferred, EvalError, Evaluate, Need, Results, Role, Slot, Task, When, Why, Work,
+};

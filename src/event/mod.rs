@@ -50,8 +50,8 @@ pub enum EventKind {
         inputs: Map<String, Value>,
         /// What `for_each` found in the cluster, by the node that asked.
         looked_up: BTreeMap<String, Vec<String>>,
-        /// How many steps will be decided.
-        steps: usize,
+        /// The steps that will be decided, in the order of the file.
+        steps: Vec<NodeId>,
     },
     /// A run that had ended early goes on, maybe on another host.
     RunResumed {
@@ -70,7 +70,7 @@ pub enum EventKind {
         /// Whether it runs.
         run: bool,
     },
-    /// An attempt begins. On the disk before anything is done.
+    /// An attempt begins. On the disk before its first act.
     AttemptStarted {
         /// The node.
         node: NodeId,
