@@ -45,7 +45,10 @@ impl Cluster {
         config.read_timeout = Some(READ);
         config.write_timeout = Some(READ);
         if options.impersonate.is_some() {
-            config.auth_info.impersonate.clone_from(&options.impersonate);
+            config
+                .auth_info
+                .impersonate
+                .clone_from(&options.impersonate);
         }
         let agent = http::HeaderValue::from_static(user_agent(options.dry_run));
         config.headers.push((http::header::USER_AGENT, agent));
@@ -104,7 +107,11 @@ async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), Cl
         Some(path) => Kubeconfig::read_from(path).map_err(|error| {
             ClusterError::new(
                 ErrorClass::Unreachable,
-                format!("cannot read the kubeconfig {}: {}", path.display(), innermost(&error)),
+                format!(
+                    "cannot read the kubeconfig {}: {}",
+                    path.display(),
+                    innermost(&error)
+                ),
             )
         }),
         None => Kubeconfig::read().map_err(|error| unreachable(&error)),
@@ -119,9 +126,15 @@ async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), Cl
         }
         Err(error) => return Err(error),
     };
-    let context = options.context.clone().or_else(|| file.current_context.clone());
+    let context = options
+        .context
+        .clone()
+        .or_else(|| file.current_context.clone());
     let names: Vec<String> = file.contexts.iter().map(|c| c.name.clone()).collect();
-    let wanted = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
+    let wanted = KubeConfigOptions {
+        context: context.clone(),
+        ..KubeConfigOptions::default()
+    };
     match Config::from_custom_kubeconfig(file, &wanted).await {
         Ok(config) => Ok((config, context)),
         Err(error) => {
@@ -130,7 +143,10 @@ async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), Cl
                 ErrorClass::Unreachable,
                 format!("context {name}: {}", innermost(&error)),
             )
-            .help(format!("the kubeconfig has these contexts: {}", names.join(", "))))
+            .help(format!(
+                "the kubeconfig has these contexts: {}",
+                names.join(", ")
+            )))
         }
     }
 }

@@ -53,10 +53,18 @@ fn clean(value: &Value) -> Value {
 /// A Secret's values are never shown; that they differ is.
 fn mask(secret: &mut Map<String, Value>) {
     for field in ["data", "stringData"] {
-        for (_, value) in secret.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
+        for (_, value) in secret
+            .get_mut(field)
+            .and_then(Value::as_object_mut)
+            .into_iter()
+            .flatten()
+        {
             use sha2::{Digest as _, Sha256};
             let hash = Sha256::digest(value.to_string().as_bytes());
-            *value = Value::from(format!("(masked, {:02x}{:02x}{:02x})", hash[0], hash[1], hash[2]));
+            *value = Value::from(format!(
+                "(masked, {:02x}{:02x}{:02x})",
+                hash[0], hash[1], hash[2]
+            ));
         }
     }
 }
@@ -85,12 +93,20 @@ mod tests {
     #[test]
     fn only_what_changes_is_shown_and_secrets_are_masked() {
         let object = ObjectRef::namespaced("v1", "Secret", "a", "b");
-        let secret = |data: &str, version: &str| {
-            json!({ "kind": "Secret", "metadata": { "name": "b", "resourceVersion": version }, "data": { "k": data } })
+        let secret = |data: &str, version: &str| json!({ "kind": "Secret", "metadata": { "name": "b", "resourceVersion": version }, "data": { "k": data } });
+        let change = |before, after| Change {
+            object: object.clone(),
+            before: Some(before),
+            after: Some(after),
+            verb: "apply",
         };
-        let change = |before, after| Change { object: object.clone(), before: Some(before), after: Some(after), verb: "apply" };
         let shown = unified(&change(secret("c2VjcmV0", "1"), secret("b3RoZXI=", "2")));
-        assert!(shown.contains("masked") && !shown.contains("c2Vj") && !shown.contains("resourceVersion"), "{shown}");
+        assert!(
+            shown.contains("masked")
+                && !shown.contains("c2Vj")
+                && !shown.contains("resourceVersion"),
+            "{shown}"
+        );
         assert_eq!(unified(&change(secret("x", "1"), secret("x", "2"))), "");
     }
 }

@@ -44,7 +44,11 @@ pub struct ClusterError {
 impl ClusterError {
     /// An error of that class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), help: None }
+        Self {
+            class,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Adds what to do about it.

@@ -49,9 +49,15 @@ impl Cluster {
         question: &HttpRequest,
     ) -> Result<HttpAnswer, ClusterError> {
         let whole = self.exchange(namespace, pod, port, question);
-        tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| {
-            Err(broken(pod, port, &format!("no answer within {} s", PATIENCE.as_secs())))
-        })
+        tokio::time::timeout(PATIENCE, whole)
+            .await
+            .unwrap_or_else(|_| {
+                Err(broken(
+                    pod,
+                    port,
+                    &format!("no answer within {} s", PATIENCE.as_secs()),
+                ))
+            })
     }
 
     async fn exchange(
@@ -92,7 +98,9 @@ impl Cluster {
 }
 
 fn request(pod: &str, question: &HttpRequest) -> Result<Request<Empty<Bytes>>, ClusterError> {
-    let mut builder = Request::get(&question.path).header("host", pod).header("connection", "close");
+    let mut builder = Request::get(&question.path)
+        .header("host", pod)
+        .header("connection", "close");
     if let Some(token) = &question.bearer {
         builder = builder.header("authorization", format!("Bearer {token}"));
     }
@@ -102,5 +110,8 @@ fn request(pod: &str, question: &HttpRequest) -> Result<Request<Empty<Bytes>>, C
 }
 
 fn broken(pod: &str, port: u16, why: &str) -> ClusterError {
-    ClusterError::new(ErrorClass::Transient(None), format!("{pod}:{port} cannot be reached: {why}"))
+    ClusterError::new(
+        ErrorClass::Transient(None),
+        format!("{pod}:{port} cannot be reached: {why}"),
+    )
 }

@@ -16,11 +16,19 @@ pub struct Requests(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 impl Requests {
     /// The verbs with their counts.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn count(&self, verb: &'static str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(verb).or_insert(0) += 1;
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(verb)
+            .or_insert(0) += 1;
     }
 }
 
@@ -34,7 +42,10 @@ pub(super) struct Guard {
 impl Guard {
     /// A guard that lets only reads and dry runs through, or all.
     pub(super) fn new(read_only: bool, requests: Requests) -> Self {
-        Self { read_only, requests }
+        Self {
+            read_only,
+            requests,
+        }
     }
 }
 
@@ -42,7 +53,10 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, guard: self.clone() }
+        Guarded {
+            inner,
+            guard: self.clone(),
+        }
     }
 }
 
@@ -121,19 +135,35 @@ mod tests {
     use super::*;
 
     fn allowed(method: Method, uri: &str) -> bool {
-        let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Body::empty())
+            .unwrap();
         is_harmless(&request)
     }
 
     #[test]
     fn only_what_changes_nothing_passes() {
         assert!(allowed(Method::GET, "/api/v1/pods?watch=true"));
-        assert!(allowed(Method::PATCH, "/api/v1/namespaces/a?fieldManager=plan&dryRun=All"));
-        assert!(allowed(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"));
-        assert!(allowed(Method::POST, "/api/v1/namespaces/istio-system/serviceaccounts/istiod/token"));
+        assert!(allowed(
+            Method::PATCH,
+            "/api/v1/namespaces/a?fieldManager=plan&dryRun=All"
+        ));
+        assert!(allowed(
+            Method::POST,
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        ));
+        assert!(allowed(
+            Method::POST,
+            "/api/v1/namespaces/istio-system/serviceaccounts/istiod/token"
+        ));
         assert!(!allowed(Method::PATCH, "/api/v1/namespaces/a?x=dryRun=All"));
         assert!(!allowed(Method::POST, "/api/v1/namespaces/a/pods"));
         assert!(!allowed(Method::DELETE, "/api/v1/namespaces/a"));
-        assert!(!allowed(Method::PUT, "/apis/coordination.k8s.io/v1/namespaces/a/leases/b"));
+        assert!(!allowed(
+            Method::PUT,
+            "/apis/coordination.k8s.io/v1/namespaces/a/leases/b"
+        ));
     }
 }

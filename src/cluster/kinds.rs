@@ -36,14 +36,39 @@ const KNOWN: [(&str, &str, &str, bool); 23] = [
     ("apps/v1", "ReplicaSet", "replicasets", true),
     ("apps/v1", "StatefulSet", "statefulsets", true),
     ("apps/v1", "DaemonSet", "daemonsets", true),
-    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
+    (
+        "policy/v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        true,
+    ),
     ("batch/v1", "Job", "jobs", true),
     ("coordination.k8s.io/v1", "Lease", "leases", true),
     ("rbac.authorization.k8s.io/v1", "Role", "roles", true),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", true),
-    ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false),
-    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", false),
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "rolebindings",
+        true,
+    ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        "clusterroles",
+        false,
+    ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        false,
+    ),
+    (
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        false,
+    ),
     (
         "admissionregistration.k8s.io/v1",
         "MutatingWebhookConfiguration",
@@ -56,18 +81,33 @@ const KNOWN: [(&str, &str, &str, bool); 23] = [
         "validatingwebhookconfigurations",
         false,
     ),
-    ("authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", false),
+    (
+        "authorization.k8s.io/v1",
+        "SelfSubjectAccessReview",
+        "selfsubjectaccessreviews",
+        false,
+    ),
 ];
 
 impl Kinds {
     /// What is known of a kind without asking.
     pub(super) fn get(&self, api_version: &str, kind: &str) -> Option<Resource> {
-        let known = KNOWN.iter().find(|(v, k, ..)| *v == api_version && *k == kind);
+        let known = KNOWN
+            .iter()
+            .find(|(v, k, ..)| *v == api_version && *k == kind);
         if let Some((_, _, plural, namespaced)) = known {
-            return Some(Resource { plural: (*plural).to_owned(), namespaced: *namespaced });
+            return Some(Resource {
+                plural: (*plural).to_owned(),
+                namespaced: *namespaced,
+            });
         }
-        let learned = self.learned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        learned.get(&(api_version.to_owned(), kind.to_owned())).cloned()
+        let learned = self
+            .learned
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        learned
+            .get(&(api_version.to_owned(), kind.to_owned()))
+            .cloned()
     }
 
     /// Learns from an `APIResourceList`, and returns the kind that was asked for.
@@ -77,9 +117,13 @@ impl Kinds {
         kind: &str,
         list: &Value,
     ) -> Result<Resource, ClusterError> {
-        let mut learned = self.learned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut learned = self
+            .learned
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for resource in list["resources"].as_array().into_iter().flatten() {
-            let (Some(plural), Some(kind)) = (resource["name"].as_str(), resource["kind"].as_str()) else {
+            let (Some(plural), Some(kind)) = (resource["name"].as_str(), resource["kind"].as_str())
+            else {
                 continue;
             };
             if plural.contains('/') {

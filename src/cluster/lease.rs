@@ -96,7 +96,13 @@ impl Lease {
             Arc::clone(&held_until),
             now,
         ));
-        Ok(Self { cluster: cluster.clone(), name, holder, held_until, renewal })
+        Ok(Self {
+            cluster: cluster.clone(),
+            name,
+            holder,
+            held_until,
+            renewal,
+        })
     }
 
     /// Who holds it.
@@ -106,7 +112,10 @@ impl Lease {
 
     /// Whether it is certainly held now, and for a while to come.
     pub fn is_certain(&self) -> bool {
-        let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self
+            .held_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Instant::now() + MARGIN < until
     }
 
@@ -177,14 +186,20 @@ async fn take_over(
     dead: impl Fn(&str) -> bool,
 ) -> Result<(), LeaseError> {
     let spec = &found.value()["spec"];
-    let owner = spec["holderIdentity"].as_str().unwrap_or_default().to_owned();
+    let owner = spec["holderIdentity"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let renewed = spec["renewTime"].as_str().unwrap_or_default().to_owned();
     let lasts = spec["leaseDurationSeconds"].as_i64().unwrap_or(0);
     let expired = renewed
         .parse::<Timestamp>()
         .map_or(true, |at| now.as_second() - at.as_second() > lasts);
     if !owner.is_empty() && !expired && !dead(&owner) {
-        return Err(LeaseError::Held { holder: owner, renewed });
+        return Err(LeaseError::Held {
+            holder: owner,
+            renewed,
+        });
     }
     let transitions = spec["leaseTransitions"].as_i64().unwrap_or(0) + 1;
     let mut value = found.into_value();
@@ -197,9 +212,10 @@ async fn take_over(
     });
     match cluster.replace(&Object::new(value)).await {
         Ok(_) => Ok(()),
-        Err(error) if error.class == ErrorClass::Conflict => {
-            Err(LeaseError::Held { holder: "a run that was quicker".to_owned(), renewed })
-        }
+        Err(error) if error.class == ErrorClass::Conflict => Err(LeaseError::Held {
+            holder: "a run that was quicker".to_owned(),
+            renewed,
+        }),
         Err(error) => Err(error.into()),
     }
 }

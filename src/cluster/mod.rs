@@ -28,7 +28,7 @@ pub use diff::{Change, unified};
 pub use error::{ClusterError, ErrorClass};
 pub use forward::{HttpAnswer, HttpRequest};
 pub use guard::Requests;
-pub use lease::{Lease, LeaseError, Holder};
+pub use lease::{Holder, Lease, LeaseError};
 pub use object::{Object, ObjectRef, Permission, Selector};
 pub use verbs::Applied;
 pub use wait::Wait;
@@ -52,7 +52,9 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +76,9 @@ impl Cluster {
 
     /// What the dry run would have changed since the last call.
     pub fn take_changes(&self) -> Vec<Change> {
-        self.overlay.as_ref().map_or_else(Vec::new, |overlay| overlay.take_changes())
+        self.overlay
+            .as_ref()
+            .map_or_else(Vec::new, |overlay| overlay.take_changes())
     }
 
     /// How many requests were made, by verb.

@@ -41,7 +41,9 @@ impl Object {
 
     /// `metadata.namespace`, where there is one.
     pub fn namespace(&self) -> Option<&str> {
-        self.0.pointer("/metadata/namespace").and_then(Value::as_str)
+        self.0
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
     }
 
     /// `metadata.resourceVersion`, empty where it is missing.
@@ -55,7 +57,10 @@ impl Object {
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.0
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 

@@ -26,7 +26,9 @@ pub fn rollout(object: &Object) -> Rollout {
         return Rollout::Stuck("its rollout is paused".to_owned());
     }
     if observed < generation {
-        return Rollout::NotYet(vec!["its controller has not seen the change yet".to_owned()]);
+        return Rollout::NotYet(vec![
+            "its controller has not seen the change yet".to_owned(),
+        ]);
     }
     match object.kind() {
         "Deployment" => deployment(value),
@@ -37,10 +39,15 @@ pub fn rollout(object: &Object) -> Rollout {
 }
 
 fn deployment(value: &Value) -> Rollout {
-    let conditions = value["status"]["conditions"].as_array().into_iter().flatten();
+    let conditions = value["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten();
     for condition in conditions {
         if condition["type"] == "Progressing" && condition["reason"] == "ProgressDeadlineExceeded" {
-            let message = condition["message"].as_str().unwrap_or("its progress deadline has passed");
+            let message = condition["message"]
+                .as_str()
+                .unwrap_or("its progress deadline has passed");
             return Rollout::Stuck(message.to_owned());
         }
     }
@@ -77,7 +84,9 @@ fn stateful_set(value: &Value) -> Rollout {
     if partition > 0 {
         let due = wanted.saturating_sub(partition);
         return if updated < due {
-            Rollout::NotYet(vec![format!("{updated} of {due} pods above the partition updated")])
+            Rollout::NotYet(vec![format!(
+                "{updated} of {due} pods above the partition updated"
+            )])
         } else {
             Rollout::Done
         };
@@ -124,7 +133,10 @@ mod tests {
     #[test]
     fn the_previous_rollout_does_not_count() {
         let status = json!({ "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 });
-        assert!(matches!(look("Deployment", &json!({ "replicas": 1 }), &status), Rollout::NotYet(_)));
+        assert!(matches!(
+            look("Deployment", &json!({ "replicas": 1 }), &status),
+            Rollout::NotYet(_)
+        ));
     }
 
     #[test]
@@ -136,9 +148,18 @@ mod tests {
                 &json!({ "observedGeneration": 2, "replicas": total, "updatedReplicas": updated, "availableReplicas": available }),
             )
         };
-        assert_eq!(look(2, 3, 3), Rollout::NotYet(vec!["2 of 3 pods updated".to_owned()]));
-        assert_eq!(look(3, 4, 3), Rollout::NotYet(vec!["1 old pods still to end".to_owned()]));
-        assert_eq!(look(3, 3, 2), Rollout::NotYet(vec!["2 of 3 updated pods available".to_owned()]));
+        assert_eq!(
+            look(2, 3, 3),
+            Rollout::NotYet(vec!["2 of 3 pods updated".to_owned()])
+        );
+        assert_eq!(
+            look(3, 4, 3),
+            Rollout::NotYet(vec!["1 old pods still to end".to_owned()])
+        );
+        assert_eq!(
+            look(3, 3, 2),
+            Rollout::NotYet(vec!["2 of 3 updated pods available".to_owned()])
+        );
         assert_eq!(look(3, 3, 3), Rollout::Done);
     }
 
@@ -146,8 +167,14 @@ mod tests {
     fn what_cannot_end_says_so() {
         let stuck = json!({ "observedGeneration": 2, "conditions": [
             { "type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out" }] });
-        assert_eq!(look("Deployment", &json!({}), &stuck), Rollout::Stuck("timed out".to_owned()));
+        assert_eq!(
+            look("Deployment", &json!({}), &stuck),
+            Rollout::Stuck("timed out".to_owned())
+        );
         let on_delete = json!({ "updateStrategy": { "type": "OnDelete" } });
-        assert!(matches!(look("DaemonSet", &on_delete, &json!({ "observedGeneration": 2 })), Rollout::Never(_)));
+        assert!(matches!(
+            look("DaemonSet", &on_delete, &json!({ "observedGeneration": 2 })),
+            Rollout::Never(_)
+        ));
     }
 }

@@ -7,7 +7,10 @@ use super::object::{Object, Selector};
 /// Whether a selector selects an object.
 pub(super) fn selects(selector: &Selector, object: &Object) -> bool {
     let labels = &object.value()["metadata"]["labels"];
-    selector.name.as_deref().is_none_or(|name| name == object.name())
+    selector
+        .name
+        .as_deref()
+        .is_none_or(|name| name == object.name())
         && selector
             .labels
             .as_deref()
@@ -39,7 +42,10 @@ fn meets(requirement: &str, labels: &Value) -> bool {
     if let Some((key, value)) = requirement.split_once("!=") {
         return has(key) != Some(value.trim());
     }
-    if let Some((key, value)) = requirement.split_once("==").or_else(|| requirement.split_once('=')) {
+    if let Some((key, value)) = requirement
+        .split_once("==")
+        .or_else(|| requirement.split_once('='))
+    {
         return has(key) == Some(value.trim());
     }
     if let Some((head, set)) = requirement.split_once('(') {
@@ -62,7 +68,9 @@ mod tests {
 
     #[test]
     fn every_form_of_a_requirement() {
-        let object = Object::new(json!({ "metadata": { "name": "a", "labels": { "app": "x", "tier": "1" } } }));
+        let object = Object::new(
+            json!({ "metadata": { "name": "a", "labels": { "app": "x", "tier": "1" } } }),
+        );
         for (text, expected) in [
             ("app=x", true),
             ("app==x,tier!=2", true),
@@ -72,7 +80,11 @@ mod tests {
             ("other notin (x),!other", true),
             ("!app", false),
         ] {
-            assert_eq!(selects(&Selector::labelled(text), &object), expected, "{text}");
+            assert_eq!(
+                selects(&Selector::labelled(text), &object),
+                expected,
+                "{text}"
+            );
         }
         assert!(!selects(&Selector::named("b"), &object));
     }

@@ -120,7 +120,10 @@ pub async fn run(invocation: &Invocation) -> Result<Output, ToolError> {
     match invocation.timeout {
         None => work.await,
         Some(after) => tokio::time::timeout(after, work).await.unwrap_or_else(|_| {
-            Err(ToolError::TimedOut { program: invocation.name(), after })
+            Err(ToolError::TimedOut {
+                program: invocation.name(),
+                after,
+            })
         }),
     }
 }
@@ -140,13 +143,16 @@ async fn collect(invocation: &Invocation) -> Result<Output, ToolError> {
         .spawn()
         .map_err(start)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr, status) =
-        tokio::join!(read(stdout), read(stderr), child.wait());
+    let (stdout, stderr, status) = tokio::join!(read(stdout), read(stderr), child.wait());
     let status = status.map_err(start)?;
     if status.success() {
         return Ok(Output { stdout });
     }
-    let from = stderr.char_indices().rev().nth(TAIL).map_or(0, |(at, _)| at);
+    let from = stderr
+        .char_indices()
+        .rev()
+        .nth(TAIL)
+        .map_or(0, |(at, _)| at);
     Err(ToolError::Failed {
         program: invocation.name(),
         status: status.code(),
@@ -168,7 +174,10 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Invocation {
-        Invocation::new(Path::new("/bin/sh"), vec!["-c".to_owned(), script.to_owned()])
+        Invocation::new(
+            Path::new("/bin/sh"),
+            vec!["-c".to_owned(), script.to_owned()],
+        )
     }
 
     #[tokio::test]
@@ -176,7 +185,9 @@ mod tests {
         assert_eq!(run(&shell("echo a")).await.unwrap().stdout, "a\n");
         let error = run(&shell("echo no >&2; exit 3")).await.unwrap_err();
         assert_eq!(error.to_string(), "/bin/sh ended with 3: no");
-        let error = run(&Invocation::new(Path::new("/nowhere"), Vec::new())).await.unwrap_err();
+        let error = run(&Invocation::new(Path::new("/nowhere"), Vec::new()))
+            .await
+            .unwrap_err();
         assert!(matches!(error, ToolError::Start { .. }));
     }
 

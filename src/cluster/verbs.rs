@@ -28,7 +28,9 @@ pub struct Applied {
 impl Cluster {
     /// The server's version: `v1.35.4`.
     pub async fn server_version(&self) -> Result<String, ClusterError> {
-        let answer = self.call(Method::GET, "/version".to_owned(), None, None).await?;
+        let answer = self
+            .call(Method::GET, "/version".to_owned(), None, None)
+            .await?;
         Ok(answer["gitVersion"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -48,7 +50,9 @@ impl Cluster {
 
     async fn get_live(&self, object: &ObjectRef) -> Result<Object, ClusterError> {
         let path = self.path_of(object).await?;
-        self.call(Method::GET, path, None, None).await.map(Object::new)
+        self.call(Method::GET, path, None, None)
+            .await
+            .map(Object::new)
     }
 
     /// All objects of a kind that the selector selects, sorted by namespace and name.
@@ -59,7 +63,9 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Object>, ClusterError> {
-        let (mut objects, _) = self.list_live(api_version, kind, namespace, selector).await?;
+        let (mut objects, _) = self
+            .list_live(api_version, kind, namespace, selector)
+            .await?;
         if let Some(overlay) = &self.overlay {
             overlay.merge(&mut objects, api_version, kind, namespace, selector);
         }
@@ -88,7 +94,12 @@ impl Cluster {
             if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
                 objects.extend(items.into_iter().map(|item| named(item, api_version, kind)));
             }
-            let text = |key: &str| answer["metadata"][key].as_str().unwrap_or_default().to_owned();
+            let text = |key: &str| {
+                answer["metadata"][key]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             next = text("continue");
             if next.is_empty() {
                 objects.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -103,19 +114,31 @@ impl Cluster {
         selector: &str,
         exclude: &[String],
     ) -> Result<Vec<String>, ClusterError> {
-        let found = self.list("v1", "Namespace", None, &Selector::labelled(selector)).await?;
+        let found = self
+            .list("v1", "Namespace", None, &Selector::labelled(selector))
+            .await?;
         let names = found.iter().map(|namespace| namespace.name().to_owned());
         Ok(names.filter(|name| !exclude.contains(name)).collect())
     }
 
     /// Patches by operations (RFC 6902).
-    pub async fn json_patch(&self, object: &ObjectRef, patch: Value) -> Result<Object, ClusterError> {
-        self.patch(object, patch, "application/json-patch+json").await
+    pub async fn json_patch(
+        &self,
+        object: &ObjectRef,
+        patch: Value,
+    ) -> Result<Object, ClusterError> {
+        self.patch(object, patch, "application/json-patch+json")
+            .await
     }
 
     /// Patches by merging (RFC 7386).
-    pub async fn merge_patch(&self, object: &ObjectRef, patch: Value) -> Result<Object, ClusterError> {
-        self.patch(object, patch, "application/merge-patch+json").await
+    pub async fn merge_patch(
+        &self,
+        object: &ObjectRef,
+        patch: Value,
+    ) -> Result<Object, ClusterError> {
+        self.patch(object, patch, "application/merge-patch+json")
+            .await
     }
 
     async fn patch(
@@ -128,7 +151,11 @@ impl Cluster {
             Some(_) => self.get(object).await?,
             None => None,
         };
-        let url = format!("{}?fieldManager={FIELD_MANAGER}{}", self.path_of(object).await?, self.dry());
+        let url = format!(
+            "{}?fieldManager={FIELD_MANAGER}{}",
+            self.path_of(object).await?,
+            self.dry()
+        );
         let answer = self.call(Method::PATCH, url, Some(patch), Some(kind)).await;
         let after = Object::new(answer?);
         self.remember(before, &after, "patch");
@@ -137,8 +164,14 @@ impl Cluster {
 
     /// Creates an object.
     pub async fn create(&self, object: &Object) -> Result<Object, ClusterError> {
-        let url = format!("{}?fieldManager={FIELD_MANAGER}{}", self.collection(object).await?, self.dry());
-        let after = self.call(Method::POST, url, Some(object.value().clone()), None).await?;
+        let url = format!(
+            "{}?fieldManager={FIELD_MANAGER}{}",
+            self.collection(object).await?,
+            self.dry()
+        );
+        let after = self
+            .call(Method::POST, url, Some(object.value().clone()), None)
+            .await?;
         let after = Object::new(after);
         self.remember(None, &after, "create");
         Ok(after)
@@ -148,14 +181,21 @@ impl Cluster {
     pub async fn replace(&self, object: &Object) -> Result<Object, ClusterError> {
         let path = self.path_of(&ObjectRef::from(object)).await?;
         let url = format!("{path}?fieldManager={FIELD_MANAGER}{}", self.dry());
-        let after = self.call(Method::PUT, url, Some(object.value().clone()), None).await?;
+        let after = self
+            .call(Method::PUT, url, Some(object.value().clone()), None)
+            .await?;
         Ok(Object::new(after))
     }
 
     /// Lets the server create an object and throw it away: admission runs, nothing stays.
     pub async fn create_as_dry_run(&self, object: &Object) -> Result<Object, ClusterError> {
-        let url = format!("{}?fieldManager={FIELD_MANAGER}&dryRun=All", self.collection(object).await?);
-        let after = self.call(Method::POST, url, Some(object.value().clone()), None).await?;
+        let url = format!(
+            "{}?fieldManager={FIELD_MANAGER}&dryRun=All",
+            self.collection(object).await?
+        );
+        let after = self
+            .call(Method::POST, url, Some(object.value().clone()), None)
+            .await?;
         Ok(Object::new(after))
     }
 
@@ -194,7 +234,10 @@ impl Cluster {
     pub async fn conflicts(&self, object: &Object) -> Result<Vec<String>, ClusterError> {
         match self.send_apply(object, false, true).await {
             Ok(_) => Ok(Vec::new()),
-            Err(ClusterError { class: ErrorClass::FieldManager(fields), .. }) => Ok(fields),
+            Err(ClusterError {
+                class: ErrorClass::FieldManager(fields),
+                ..
+            }) => Ok(fields),
             // Its namespace or kind comes with the same rendering.
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -211,13 +254,20 @@ impl Cluster {
         let dry = if dry_run { "&dryRun=All" } else { "" };
         let url = format!("{path}?fieldManager={FIELD_MANAGER}&force={take_over}{dry}");
         let body = Some(object.value().clone());
-        self.call(Method::PATCH, url, body, Some("application/apply-patch+yaml"))
-            .await
-            .map(Object::new)
-            .map_err(|error| match error.class {
-                ErrorClass::FieldManager(_) => error.help("name the object in `take_over` where that is right"),
-                _ => error,
-            })
+        self.call(
+            Method::PATCH,
+            url,
+            body,
+            Some("application/apply-patch+yaml"),
+        )
+        .await
+        .map(Object::new)
+        .map_err(|error| match error.class {
+            ErrorClass::FieldManager(_) => {
+                error.help("name the object in `take_over` where that is right")
+            }
+            _ => error,
+        })
     }
 
     /// A token of a service account, for an audience; good for so many seconds.
@@ -235,7 +285,10 @@ impl Cluster {
             "spec": { "audiences": [audience], "expirationSeconds": seconds },
         });
         let answer = self.call(Method::POST, url, Some(body), None).await?;
-        Ok(answer["status"]["token"].as_str().unwrap_or_default().to_owned())
+        Ok(answer["status"]["token"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Whether the user may do each of these (`SelfSubjectAccessReview`).
@@ -266,15 +319,29 @@ impl Cluster {
 
     async fn path_of(&self, object: &ObjectRef) -> Result<String, ClusterError> {
         let resource = self.resource(&object.api_version, &object.kind).await?;
-        Ok(path(&object.api_version, &resource, object.namespace.as_deref(), Some(&object.name)))
+        Ok(path(
+            &object.api_version,
+            &resource,
+            object.namespace.as_deref(),
+            Some(&object.name),
+        ))
     }
 
     async fn collection(&self, object: &Object) -> Result<String, ClusterError> {
         let resource = self.resource(object.api_version(), object.kind()).await?;
-        Ok(path(object.api_version(), &resource, object.namespace(), None))
+        Ok(path(
+            object.api_version(),
+            &resource,
+            object.namespace(),
+            None,
+        ))
     }
 
-    pub(super) async fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
+    pub(super) async fn resource(
+        &self,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Resource, ClusterError> {
         if let Some(resource) = self.kinds.get(api_version, kind) {
             return Ok(resource);
         }
@@ -307,10 +374,18 @@ impl Cluster {
         let answer = self.client.send(request).await?;
         let status = answer.status();
         let retry_after = retry_after(&answer);
-        let bytes = answer.into_body().collect().await.map_err(ClusterError::from)?.to_bytes();
+        let bytes = answer
+            .into_body()
+            .collect()
+            .await
+            .map_err(ClusterError::from)?
+            .to_bytes();
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| {
-                ClusterError::new(ErrorClass::Transient(None), format!("an answer that is no JSON: {error}"))
+                ClusterError::new(
+                    ErrorClass::Transient(None),
+                    format!("an answer that is no JSON: {error}"),
+                )
             });
         }
         Err(refusal(status.as_u16(), &bytes, retry_after))
@@ -324,7 +399,10 @@ pub(super) fn request(
     content: Option<&'static str>,
 ) -> Result<Request<Body>, ClusterError> {
     let invalid = |error: http::Error| ClusterError::new(ErrorClass::Invalid, error.to_string());
-    let builder = Request::builder().method(method).uri(url).header("accept", "application/json");
+    let builder = Request::builder()
+        .method(method)
+        .uri(url)
+        .header("accept", "application/json");
     match body {
         None => builder.body(Body::empty()).map_err(invalid),
         Some(value) => builder
@@ -338,14 +416,24 @@ pub(super) fn request(
 pub(super) fn refusal(code: u16, bytes: &[u8], retry_after: Option<Duration>) -> ClusterError {
     let status = serde_json::from_slice::<Status>(bytes).unwrap_or_else(|_| Status {
         code,
-        message: String::from_utf8_lossy(bytes).trim().chars().take(300).collect(),
+        message: String::from_utf8_lossy(bytes)
+            .trim()
+            .chars()
+            .take(300)
+            .collect(),
         ..Status::default()
     });
     ClusterError::from_status(&Status { code, ..status }, retry_after)
 }
 
 fn retry_after<B>(answer: &http::Response<B>) -> Option<Duration> {
-    let seconds = answer.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    let seconds = answer
+        .headers()
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -366,7 +454,8 @@ pub(super) fn selection(selector: &Selector) -> String {
 /// Items of a list do not say what they are.
 pub(super) fn named(mut item: Value, api_version: &str, kind: &str) -> Object {
     if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion").or_insert_with(|| api_version.into());
+        map.entry("apiVersion")
+            .or_insert_with(|| api_version.into());
         map.entry("kind").or_insert_with(|| kind.into());
     }
     Object::new(item)

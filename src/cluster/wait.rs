@@ -69,8 +69,9 @@ impl Cluster {
                 let known = match &mut known {
                     Some(known) => known,
                     empty => {
-                        let (objects, version) =
-                            self.list_live(api_version, kind, namespace, selector).await?;
+                        let (objects, version) = self
+                            .list_live(api_version, kind, namespace, selector)
+                            .await?;
                         let known = empty.insert(Known { objects, version });
                         match judge(&known.objects) {
                             Wait::Done(value) => return Ok(End::Done(value)),
@@ -86,7 +87,8 @@ impl Cluster {
                     known.version,
                     selection(selector)
                 );
-                self.watch(url, (api_version, kind), known, &mut judge, &mut told).await
+                self.watch(url, (api_version, kind), known, &mut judge, &mut told)
+                    .await
             };
             match step.await {
                 Ok(End::Done(value)) => return Ok(value),
@@ -111,7 +113,10 @@ impl Cluster {
         judge: &mut impl FnMut(&[Object]) -> Wait<T>,
         told: &mut impl FnMut(Vec<String>),
     ) -> Result<End<T>, ClusterError> {
-        let answer = self.client.send(request(Method::GET, url, None, None)?).await?;
+        let answer = self
+            .client
+            .send(request(Method::GET, url, None, None)?)
+            .await?;
         let status = answer.status();
         if !status.is_success() {
             let bytes = answer.into_body().collect_bytes().await?;
@@ -167,7 +172,9 @@ impl Known {
             return Taken::Gone;
         }
         object.resource_version().clone_into(&mut self.version);
-        let place = self.objects.binary_search_by(|known| key(known).cmp(&key(&object)));
+        let place = self
+            .objects
+            .binary_search_by(|known| key(known).cmp(&key(&object)));
         match (event, place) {
             ("BOOKMARK", _) => return Taken::Nothing,
             ("DELETED", Ok(at)) => drop(self.objects.remove(at)),

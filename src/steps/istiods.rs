@@ -39,7 +39,11 @@ pub(super) async fn replicas(
         ..Selector::default()
     };
     let pods = cluster.list("v1", "Pod", Some(namespace), &istiods).await?;
-    Ok(pods.iter().filter(|pod| is_running(pod)).map(Replica::of).collect())
+    Ok(pods
+        .iter()
+        .filter(|pod| is_running(pod))
+        .map(Replica::of)
+        .collect())
 }
 
 fn is_running(pod: &Object) -> bool {
@@ -68,14 +72,26 @@ impl Replica {
         port: u16,
         path: &str,
     ) -> Result<String, StepError> {
-        let mut request = HttpRequest { path: path.to_owned(), bearer: None };
-        let mut answer = cluster.http(&self.namespace, &self.pod, port, &request).await?;
+        let mut request = HttpRequest {
+            path: path.to_owned(),
+            bearer: None,
+        };
+        let mut answer = cluster
+            .http(&self.namespace, &self.pod, port, &request)
+            .await?;
         if answer.status == 401 {
             let token = cluster
-                .token(&self.namespace, &self.service_account, AUDIENCE, TOKEN_SECONDS)
+                .token(
+                    &self.namespace,
+                    &self.service_account,
+                    AUDIENCE,
+                    TOKEN_SECONDS,
+                )
                 .await?;
             request.bearer = Some(token);
-            answer = cluster.http(&self.namespace, &self.pod, port, &request).await?;
+            answer = cluster
+                .http(&self.namespace, &self.pod, port, &request)
+                .await?;
         }
         match answer.status {
             200 => Ok(answer.body),
@@ -92,9 +108,13 @@ impl Replica {
     /// The version that the replica reports.
     pub(super) async fn version(&self, cluster: &Cluster) -> Result<Version, StepError> {
         let text = self.ask(cluster, MONITORING, "/version").await?;
-        text.trim()
-            .parse()
-            .map_err(|_| StepError::failed(format!("{} reports the version `{}`", self.pod, text.trim())))
+        text.trim().parse().map_err(|_| {
+            StepError::failed(format!(
+                "{} reports the version `{}`",
+                self.pod,
+                text.trim()
+            ))
+        })
     }
 }
 

@@ -50,7 +50,11 @@ pub(super) async fn run(
     } else {
         format!("{} on {}", labelled.join(", "), step.revision)
     };
-    Ok(Done { changed: !labelled.is_empty(), message, outputs })
+    Ok(Done {
+        changed: !labelled.is_empty(),
+        message,
+        outputs,
+    })
 }
 
 /// Done means: each namespace carries the label and no other, and the right injector matches.
@@ -62,7 +66,9 @@ pub(super) async fn probe(step: &LabelNs, cluster: &Cluster) -> Result<Probe, St
         let object = read(cluster, &name).await?;
         if !is_labelled(&object, &step.revision) {
             open.push(format!("namespace {name} has {}", labels_of(&object)));
-        } else if let Err(error) = assert_injects(&mesh, &survey::injected_namespace(&object), &target) {
+        } else if let Err(error) =
+            assert_injects(&mesh, &survey::injected_namespace(&object), &target)
+        {
             open.push(error.failure.message);
         }
     }
@@ -173,7 +179,12 @@ fn labels_of(object: &Object) -> Value {
 
 /// The field manager that will put the old labels back, where it is one of the GitOps tools.
 fn gitops_owner(object: &Object) -> Option<&str> {
-    const TOOLS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "fleetagent"];
+    const TOOLS: [&str; 4] = [
+        "argocd",
+        "kustomize-controller",
+        "helm-controller",
+        "fleetagent",
+    ];
     let entries = object.value()["metadata"]["managedFields"].as_array()?;
     entries.iter().find_map(|entry| {
         let manager = entry["manager"].as_str()?;

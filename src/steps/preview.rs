@@ -101,7 +101,12 @@ impl Steps {
         } else {
             Grade::Server
         };
-        Preview { grade, changes, message: done.message, outputs: done.outputs }
+        Preview {
+            grade,
+            changes,
+            message: done.message,
+            outputs: done.outputs,
+        }
     }
 }
 
@@ -122,13 +127,20 @@ fn held(gate: &Gate) -> Preview {
             (Grade::Unknown, format!("asks: {}", approval.message))
         }
         Some(GateCheck::Http(http)) => (Grade::Unknown, format!("asks {}", http.url)),
-        Some(GateCheck::Prometheus(query)) => {
-            (Grade::Unknown, format!("asks {} for {}", query.url, query.query))
-        }
+        Some(GateCheck::Prometheus(query)) => (
+            Grade::Unknown,
+            format!("asks {} for {}", query.url, query.query),
+        ),
         Some(GateCheck::Command(command)) => {
             (Grade::Unknown, format!("runs {}", command.argv.join(" ")))
         }
-        None => (Grade::Unknown, "names not exactly one thing to wait for".to_owned()),
+        None => (
+            Grade::Unknown,
+            "names not exactly one thing to wait for".to_owned(),
+        ),
     };
-    Preview { grade, ..waits(message) }
+    Preview {
+        grade,
+        ..waits(message)
+    }
 }

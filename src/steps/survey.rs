@@ -16,13 +16,21 @@ pub(super) const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 /// Reads every injector.
 pub(super) async fn injection(cluster: &Cluster) -> Result<Mesh, ClusterError> {
     let configs = cluster
-        .list(ADMISSION, "MutatingWebhookConfiguration", None, &Selector::default())
+        .list(
+            ADMISSION,
+            "MutatingWebhookConfiguration",
+            None,
+            &Selector::default(),
+        )
         .await?;
     Ok(Mesh::new(configs.iter().map(Object::value)))
 }
 
 /// Reads one namespace, if it is there.
-pub(super) async fn namespace(cluster: &Cluster, name: &str) -> Result<Option<Object>, ClusterError> {
+pub(super) async fn namespace(
+    cluster: &Cluster,
+    name: &str,
+) -> Result<Option<Object>, ClusterError> {
     cluster
         .get(&ObjectRef::cluster("v1", "Namespace", name))
         .await
@@ -44,7 +52,9 @@ pub(super) fn plain_pod<'a>(mesh: &'a Mesh, namespace: &Namespace) -> Verdict<'a
 pub(super) async fn namespace_without_injection(
     cluster: &Cluster,
 ) -> Result<Option<Namespace>, ClusterError> {
-    let all = cluster.list("v1", "Namespace", None, &Selector::default()).await?;
+    let all = cluster
+        .list("v1", "Namespace", None, &Selector::default())
+        .await?;
     Ok(all
         .iter()
         .map(injected_namespace)
@@ -98,6 +108,8 @@ fn image_version(deployment: &Object) -> Option<Version> {
 pub(super) fn has_addresses(endpoints: &Object) -> bool {
     let subsets = endpoints.value()["subsets"].as_array();
     subsets.into_iter().flatten().any(|subset| {
-        subset["addresses"].as_array().is_some_and(|addresses| !addresses.is_empty())
+        subset["addresses"]
+            .as_array()
+            .is_some_and(|addresses| !addresses.is_empty())
     })
 }

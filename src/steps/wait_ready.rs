@@ -34,9 +34,17 @@ pub(super) async fn run(
     injects(step, cluster, context).await?;
     let mut outputs = Outputs::new();
     outputs.insert("version".to_owned(), json!(version.to_string()));
-    let message = format!("{} serves {version} from {} pods", step.revision, pods.len());
+    let message = format!(
+        "{} serves {version} from {} pods",
+        step.revision,
+        pods.len()
+    );
     outputs.insert("pods".to_owned(), json!(pods));
-    Ok(Done { changed: false, message, outputs })
+    Ok(Done {
+        changed: false,
+        message,
+        outputs,
+    })
 }
 
 /// Done means: each condition holds at one look.
@@ -45,7 +53,12 @@ pub(super) async fn probe(step: &WaitReady, cluster: &Cluster) -> Result<Probe, 
     let names = Names::new(&step.revision, &step.istio_namespace);
     let here = Some(step.istio_namespace.as_str());
     let deployments = cluster
-        .list("apps/v1", "Deployment", here, &Selector::named(&names.istiod()))
+        .list(
+            "apps/v1",
+            "Deployment",
+            here,
+            &Selector::named(&names.istiod()),
+        )
         .await?;
     match judge_rollout(&deployments, &names.istiod()) {
         Wait::Done(Ok(())) => {}
@@ -58,7 +71,9 @@ pub(super) async fn probe(step: &WaitReady, cluster: &Cluster) -> Result<Probe, 
         open.extend(why);
     }
     for (kind, judge) in WEBHOOKS {
-        let configs = cluster.list(ADMISSION, kind, None, &Selector::default()).await?;
+        let configs = cluster
+            .list(ADMISSION, kind, None, &Selector::default())
+            .await?;
         if let Wait::Not(why) = judge(&configs, &names) {
             open.extend(why);
         }
@@ -87,8 +102,11 @@ async fn rolled_out(
         )
         .await?
         .map_err(|why| {
-            StepError::failed(format!("Deployment/{name} does not roll out: {}", why.join("; ")))
-                .help("look at the events and logs of its pods")
+            StepError::failed(format!(
+                "Deployment/{name} does not roll out: {}",
+                why.join("; ")
+            ))
+            .help("look at the events and logs of its pods")
         })
 }
 
@@ -123,7 +141,10 @@ async fn has_endpoints(
 }
 
 fn judge_endpoints(objects: &[Object], name: &str) -> Wait<()> {
-    if objects.iter().any(|object| object.name() == name && has_addresses(object)) {
+    if objects
+        .iter()
+        .any(|object| object.name() == name && has_addresses(object))
+    {
         Wait::Done(())
     } else {
         Wait::Not(vec![format!("Service/{name} has no ready endpoint")])
@@ -155,7 +176,9 @@ async fn serves(
                 expect_version(step, &version, &versions)?;
                 return Ok((pods, version));
             }
-            (None, true) => reasons.push(format!("no running istiod of revision {}", step.revision)),
+            (None, true) => {
+                reasons.push(format!("no running istiod of revision {}", step.revision))
+            }
             _ => {}
         }
         context.waiting(reasons);
@@ -168,9 +191,15 @@ async fn look(replica: &Replica, cluster: &Cluster) -> Result<Version, StepError
     replica.version(cluster).await
 }
 
-fn expect_version(step: &WaitReady, version: &Version, others: &[Version]) -> Result<(), StepError> {
+fn expect_version(
+    step: &WaitReady,
+    version: &Version,
+    others: &[Version],
+) -> Result<(), StepError> {
     if let Some(other) = others.iter().find(|other| *other != version) {
-        return Err(StepError::transient(format!("replicas report {version} and {other}")));
+        return Err(StepError::transient(format!(
+            "replicas report {version} and {other}"
+        )));
     }
     let Some(wanted) = &step.version else {
         return Ok(());
@@ -219,7 +248,9 @@ async fn webhooks_trusted(
 fn judge_injector(objects: &[Object], names: &Names<'_>) -> Wait<()> {
     let name = names.injector();
     let Some(config) = objects.iter().find(|object| object.name() == name) else {
-        return Wait::Not(vec![format!("there is no MutatingWebhookConfiguration {name}")]);
+        return Wait::Not(vec![format!(
+            "there is no MutatingWebhookConfiguration {name}"
+        )]);
     };
     not_yet(untrusted(config))
 }
@@ -227,7 +258,9 @@ fn judge_injector(objects: &[Object], names: &Names<'_>) -> Wait<()> {
 /// The validators of this revision that there are: 1.6 shares one between revisions.
 fn judge_validator(objects: &[Object], names: &Names<'_>) -> Wait<()> {
     let own = names.validators();
-    let configs = objects.iter().filter(|object| own.iter().any(|name| name == object.name()));
+    let configs = objects
+        .iter()
+        .filter(|object| own.iter().any(|name| name == object.name()));
     not_yet(
         configs
             .flat_map(|config| untrusted(config).into_iter().chain(lenient(config)))
@@ -236,20 +269,41 @@ fn judge_validator(objects: &[Object], names: &Names<'_>) -> Wait<()> {
 }
 
 fn not_yet(reasons: Vec<String>) -> Wait<()> {
-    if reasons.is_empty() { Wait::Done(()) } else { Wait::Not(reasons) }
+    if reasons.is_empty() {
+        Wait::Done(())
+    } else {
+        Wait::Not(reasons)
+    }
 }
 
 fn untrusted(config: &Object) -> Vec<String> {
     webhooks(config)
-        .filter(|webhook| webhook["clientConfig"]["caBundle"].as_str().unwrap_or_default().is_empty())
-        .map(|webhook| format!("{}: istiod has not written its caBundle into {}", config.name(), webhook["name"]))
+        .filter(|webhook| {
+            webhook["clientConfig"]["caBundle"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty()
+        })
+        .map(|webhook| {
+            format!(
+                "{}: istiod has not written its caBundle into {}",
+                config.name(),
+                webhook["name"]
+            )
+        })
         .collect()
 }
 
 fn lenient(config: &Object) -> Vec<String> {
     webhooks(config)
         .filter(|webhook| webhook["failurePolicy"] == "Ignore")
-        .map(|webhook| format!("{}: istiod has not set failurePolicy Fail on {}", config.name(), webhook["name"]))
+        .map(|webhook| {
+            format!(
+                "{}: istiod has not set failurePolicy Fail on {}",
+                config.name(),
+                webhook["name"]
+            )
+        })
         .collect()
 }
 
@@ -265,13 +319,15 @@ async fn injects(
 ) -> Result<(), StepError> {
     let mesh = injection(cluster).await?;
     let Some(namespace) = namespace_without_injection(cluster).await? else {
-        context.note("no namespace without injection labels: the injector was not tried with a pod");
+        context
+            .note("no namespace without injection labels: the injector was not tried with a pod");
         return Ok(());
     };
     let pod = probe_pod(&step.revision, &namespace.name);
     if mesh.verdict(&namespace, &pod).revision() != Some(step.revision.as_str()) {
         // Before 1.8 the injectors look at namespaces only.
-        context.note("no injector of this revision matches by pod label: it was not tried with a pod");
+        context
+            .note("no injector of this revision matches by pod label: it was not tried with a pod");
         return Ok(());
     }
     let created = cluster.create_as_dry_run(&Object::new(pod)).await?;

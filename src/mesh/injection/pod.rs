@@ -148,9 +148,11 @@ pub enum Pin {
 /// The pins of a template or pod.
 pub fn pins(template: &Value) -> Vec<Pin> {
     let annotations = &template["metadata"]["annotations"];
-    let image = annotations["sidecar.istio.io/proxyImage"]
-        .as_str()
-        .map(|i| Pin::ProxyImage(i.to_owned()));
+    // A bare name chooses among the images of the injector's own hub and tag, and moves with them.
+    let image = annotations["sidecar.istio.io/proxyImage"].as_str();
+    let image = image
+        .filter(|image| image.contains(['/', ':']))
+        .map(|image| Pin::ProxyImage(image.to_owned()));
     let config = annotations["proxy.istio.io/config"].as_str();
     let address = config
         .and_then(discovery_address)

@@ -361,6 +361,29 @@ fn an_injector_says_whom_it_calls() {
 }
 
 #[test]
+fn an_injector_outside_of_the_cluster_is_called_by_url() {
+    let version = v("1.29.1");
+    let mut config = Shape::revision(&version, "canary").configuration();
+    for webhook in config["webhooks"].as_array_mut().unwrap() {
+        let url = "https://istiod.example.com:15017/inject/cluster/east/net/one";
+        webhook["clientConfig"] = json!({"url": url, "caBundle": ""});
+        webhook["failurePolicy"] = json!("Ignore");
+        webhook["name"] = json!("renamed.example.com");
+    }
+    let injector = injectors(&[config]).remove(0);
+    assert_eq!((&injector.service, injector.has_ca_bundle), (&None, false));
+    assert_eq!(
+        injector
+            .url
+            .as_deref()
+            .map(|url| url.contains("/cluster/east/")),
+        Some(true)
+    );
+    assert_eq!(injector.failure_policy, FailurePolicy::Ignore);
+    assert_eq!(injector.control_plane(), "canary");
+}
+
+#[test]
 fn other_webhooks_are_no_injectors() {
     let version = v("1.29.1");
     let mut foreign = Shape::revision(&version, "default").configuration();
@@ -624,6 +647,8 @@ fn a_pin_keeps_a_proxy_on_another_control_plane() {
     let address = Pin::DiscoveryAddress("istiod.istio-system.svc:15012".into());
     assert_eq!(pins(&pod), [image, address]);
     assert_eq!(pins(&with_proxy(json!({}))), []);
+    pod["metadata"]["annotations"] = json!({"sidecar.istio.io/proxyImage": "proxyv2-debug"});
+    assert_eq!(pins(&pod), [], "a bare name moves with the injector");
 }
 
 #[test]

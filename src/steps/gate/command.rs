@@ -28,11 +28,16 @@ pub(super) async fn run(command: &Command, context: &StepContext) -> Result<Done
             detail: invocation.to_string(),
         };
         let ended = context
-            .act(act, async { Ok::<_, StepError>((tool::run(&invocation).await, false)) })
+            .act(act, async {
+                Ok::<_, StepError>((tool::run(&invocation).await, false))
+            })
             .await?;
         match ended {
             Ok(output) => return Ok(accepted(program, json!(output.stdout.trim()))),
-            Err(ToolError::Failed { status: Some(TRY_AGAIN), .. }) => {
+            Err(ToolError::Failed {
+                status: Some(TRY_AGAIN),
+                ..
+            }) => {
                 context.waiting(vec![format!("{program} asks to be tried again")]);
             }
             Err(error @ ToolError::Failed { .. }) => return Err(rejected(error.to_string())),

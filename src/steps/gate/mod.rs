@@ -38,7 +38,9 @@ pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, Step
         .ok_or_else(|| StepError::failed("a gate names exactly one thing to wait for"))?;
     match check {
         GateCheck::Approval(approval) => {
-            let decision = context.ask(approval.message.clone(), approval.quorum).await?;
+            let decision = context
+                .ask(approval.message.clone(), approval.quorum)
+                .await?;
             let by = decision.by.join(", ");
             if decision.approved {
                 Ok(accepted(&by, Value::Null))

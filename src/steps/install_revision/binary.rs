@@ -24,9 +24,20 @@ pub(super) async fn istioctl(
     let given = step.binary.as_ref().map(|path| workspace.root.join(path));
     let versioned = format!("istioctl-{version}");
     let candidates = [
-        (given.as_ref().map_or("`binary`".to_owned(), |p| p.display().to_string()), given.filter(|p| p.is_file())),
-        (format!("{versioned} on the PATH"), find(&versioned, workspace)),
-        ("istioctl on the PATH".to_owned(), find("istioctl", workspace)),
+        (
+            given
+                .as_ref()
+                .map_or("`binary`".to_owned(), |p| p.display().to_string()),
+            given.filter(|p| p.is_file()),
+        ),
+        (
+            format!("{versioned} on the PATH"),
+            find(&versioned, workspace),
+        ),
+        (
+            "istioctl on the PATH".to_owned(),
+            find("istioctl", workspace),
+        ),
     ];
     let mut looked = Vec::new();
     for (place, found) in candidates {
@@ -68,9 +79,21 @@ fn find(name: &str, workspace: &Workspace) -> Option<PathBuf> {
 
 /// The version that an istioctl reports. `1.29.1` today, `client version: 1.29.1` where there is a cluster to ask.
 async fn reported(program: &Path, workspace: &Workspace) -> Result<Version, String> {
-    let args = ["version", "--remote=false", "--short"].map(str::to_owned).to_vec();
-    let invocation = Invocation::new(program, args).path(&workspace.path).timeout(PATIENCE);
-    let output = tool::run(&invocation).await.map_err(|error| error.to_string())?;
-    let last = output.stdout.split_whitespace().last().unwrap_or_default().to_owned();
-    last.parse().map_err(|_| format!("reports `{}`", output.stdout.trim()))
+    let args = ["version", "--remote=false", "--short"]
+        .map(str::to_owned)
+        .to_vec();
+    let invocation = Invocation::new(program, args)
+        .path(&workspace.path)
+        .timeout(PATIENCE);
+    let output = tool::run(&invocation)
+        .await
+        .map_err(|error| error.to_string())?;
+    let last = output
+        .stdout
+        .split_whitespace()
+        .last()
+        .unwrap_or_default()
+        .to_owned();
+    last.parse()
+        .map_err(|_| format!("reports `{}`", output.stdout.trim()))
 }

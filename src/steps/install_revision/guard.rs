@@ -51,12 +51,19 @@ fn refusal(object: &Object) -> Option<&'static str> {
 /// A CRD that no longer serves a version in which objects are stored would lose them (istio/istio#20861).
 async fn stored_versions(cluster: &Cluster, objects: &[Object]) -> Result<(), StepError> {
     let mut lost = Vec::new();
-    for object in objects.iter().filter(|o| o.kind() == "CustomResourceDefinition") {
+    for object in objects
+        .iter()
+        .filter(|o| o.kind() == "CustomResourceDefinition")
+    {
         let Some(live) = cluster.get(&ObjectRef::from(object)).await? else {
             continue;
         };
         let kept = versions(object.value());
-        for stored in live.value()["status"]["storedVersions"].as_array().into_iter().flatten() {
+        for stored in live.value()["status"]["storedVersions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
             if !kept.iter().any(|version| Some(*version) == stored.as_str()) {
                 lost.push(format!("{}: objects are stored as {stored}", object.name()));
             }
@@ -65,9 +72,11 @@ async fn stored_versions(cluster: &Cluster, objects: &[Object]) -> Result<(), St
     if lost.is_empty() {
         return Ok(());
     }
-    Err(StepError::failed("the rendered CRDs do not know versions in which objects are stored")
-        .details(lost)
-        .help("install the newer CRDs, or migrate the stored objects first"))
+    Err(
+        StepError::failed("the rendered CRDs do not know versions in which objects are stored")
+            .details(lost)
+            .help("install the newer CRDs, or migrate the stored objects first"),
+    )
 }
 
 /// The names in `spec.versions`, or the one in `spec.version` of a v1beta1 CRD.
@@ -90,7 +99,9 @@ pub(super) async fn injectors_by_namespace(cluster: &Cluster) -> Result<Given, S
 }
 
 async fn given(cluster: &Cluster, mesh: &Mesh) -> Result<Given, StepError> {
-    let namespaces = cluster.list("v1", "Namespace", None, &Selector::default()).await?;
+    let namespaces = cluster
+        .list("v1", "Namespace", None, &Selector::default())
+        .await?;
     namespaces
         .iter()
         .map(|object| {
@@ -108,10 +119,17 @@ async fn given(cluster: &Cluster, mesh: &Mesh) -> Result<Given, StepError> {
 /// Simulates the injectors as they would be, and compares.
 pub(super) async fn stays_inert(cluster: &Cluster, objects: &[Object]) -> Result<(), StepError> {
     let live = cluster
-        .list(survey::ADMISSION, "MutatingWebhookConfiguration", None, &Selector::default())
+        .list(
+            survey::ADMISSION,
+            "MutatingWebhookConfiguration",
+            None,
+            &Selector::default(),
+        )
         .await?;
-    let rendered: Vec<&Object> =
-        objects.iter().filter(|o| o.kind() == "MutatingWebhookConfiguration").collect();
+    let rendered: Vec<&Object> = objects
+        .iter()
+        .filter(|o| o.kind() == "MutatingWebhookConfiguration")
+        .collect();
     let now = Mesh::new(live.iter().map(Object::value));
     let then = Mesh::new(
         live.iter()
@@ -124,7 +142,8 @@ pub(super) async fn stays_inert(cluster: &Cluster, objects: &[Object]) -> Result
 
 /// Every namespace keeps the injector that it had.
 pub(super) fn stayed(before: &Given, after: &Given) -> Result<(), StepError> {
-    let name = |revision: &Option<String>| revision.clone().unwrap_or_else(|| "no sidecar".to_owned());
+    let name =
+        |revision: &Option<String>| revision.clone().unwrap_or_else(|| "no sidecar".to_owned());
     let moved: Vec<String> = before
         .iter()
         .filter_map(|(namespace, old)| {
@@ -135,9 +154,11 @@ pub(super) fn stayed(before: &Given, after: &Given) -> Result<(), StepError> {
     if moved.is_empty() {
         return Ok(());
     }
-    Err(StepError::failed("the install would change who injects into namespaces that were not touched")
-        .details(moved)
-        .help("an install must be inert; leave tags and default injectors to steps of their own"))
+    Err(StepError::failed(
+        "the install would change who injects into namespaces that were not touched",
+    )
+    .details(moved)
+    .help("an install must be inert; leave tags and default injectors to steps of their own"))
 }
 
 /// Both control planes are reachable: the new one's Service beside those that were there.
@@ -154,7 +175,9 @@ pub(super) async fn services_exist(
     };
     match cluster.get(&service).await? {
         Some(_) => Ok(()),
-        None => Err(StepError::failed(format!("the rendering brought no Service {name}"))
-            .help("does the revision in the values agree with the step's?")),
+        None => Err(
+            StepError::failed(format!("the rendering brought no Service {name}"))
+                .help("does the revision in the values agree with the step's?"),
+        ),
     }
 }

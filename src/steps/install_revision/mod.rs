@@ -50,7 +50,9 @@ pub(super) async fn probe(
     context: &StepContext,
 ) -> Result<Probe, StepError> {
     let objects = prepare(step, cluster, workspace, context).await?;
-    let looks = objects.iter().map(|object| cluster.apply_as_dry_run(object, takes_over(step, object)));
+    let looks = objects
+        .iter()
+        .map(|object| cluster.apply_as_dry_run(object, takes_over(step, object)));
     let applied: Vec<Applied> = at_once(looks).await?;
     let open: Vec<String> = applied
         .iter()
@@ -74,7 +76,12 @@ pub(super) async fn prepare(
     let mut objects = render::render(step, workspace, context).await?;
     guard::refuse(step, cluster, &objects).await?;
     objects.sort_by_key(|object| (rank(object.kind()), object.kind().to_owned()));
-    at_once(objects.into_iter().map(|object| without_owned_fields(cluster, object))).await
+    at_once(
+        objects
+            .into_iter()
+            .map(|object| without_owned_fields(cluster, object)),
+    )
+    .await
 }
 
 /// Some futures at a time, their results in order.
@@ -129,13 +136,18 @@ async fn conflicts(
     cluster: &Cluster,
     objects: &[Object],
 ) -> Result<(), StepError> {
-    let kept: Vec<&Object> = objects.iter().filter(|object| !takes_over(step, object)).collect();
+    let kept: Vec<&Object> = objects
+        .iter()
+        .filter(|object| !takes_over(step, object))
+        .collect();
     let fields = at_once(kept.iter().map(|object| cluster.conflicts(object))).await?;
     let found: Vec<String> = kept
         .iter()
         .zip(fields)
         .flat_map(|(object, fields)| {
-            fields.into_iter().map(|field| format!("{}: {field}", ObjectRef::from(*object)))
+            fields
+                .into_iter()
+                .map(|field| format!("{}: {field}", ObjectRef::from(*object)))
         })
         .collect();
     if found.is_empty() {
@@ -156,7 +168,12 @@ async fn apply(
     let act = Act {
         verb: "apply".to_owned(),
         object: ObjectRef::from(object).to_string(),
-        detail: if take_over { "server-side apply, taking over" } else { "server-side apply" }.to_owned(),
+        detail: if take_over {
+            "server-side apply, taking over"
+        } else {
+            "server-side apply"
+        }
+        .to_owned(),
     };
     context
         .act(act, async {
@@ -186,16 +203,27 @@ fn matches(glob: &str, text: &str) -> bool {
 }
 
 fn done(step: &InstallRevision, objects: &[Object], changed: usize) -> Done {
-    let names: Vec<String> = objects.iter().map(|o| ObjectRef::from(o).to_string()).collect();
+    let names: Vec<String> = objects
+        .iter()
+        .map(|o| ObjectRef::from(o).to_string())
+        .collect();
     let mut outputs = Outputs::new();
     outputs.insert("objects".to_owned(), json!(names));
     outputs.insert("changed".to_owned(), json!(changed));
     let name = Names::new(&step.revision, &step.istio_namespace).istiod();
     let message = match changed {
         0 => format!("{name} {} is installed already", step.version),
-        n => format!("{name} {}: {n} of {} objects changed", step.version, objects.len()),
+        n => format!(
+            "{name} {}: {n} of {} objects changed",
+            step.version,
+            objects.len()
+        ),
     };
-    Done { changed: changed > 0, message, outputs }
+    Done {
+        changed: changed > 0,
+        message,
+        outputs,
+    }
 }
 
 #[cfg(test)]
@@ -206,9 +234,15 @@ mod tests {
     fn globs_match_whole_names() {
         assert!(matches("*/*", "ClusterRole/istio-reader"));
         assert!(matches("ClusterRole/istio-*", "ClusterRole/istio-reader"));
-        assert!(matches("CustomResourceDefinition/*.istio.io", "CustomResourceDefinition/gateways.networking.istio.io"));
+        assert!(matches(
+            "CustomResourceDefinition/*.istio.io",
+            "CustomResourceDefinition/gateways.networking.istio.io"
+        ));
         assert!(!matches("ClusterRole/istio", "ClusterRole/istio-reader"));
-        assert!(!matches("ClusterRole/istio-*", "ClusterRoleBinding/istio-reader"));
+        assert!(!matches(
+            "ClusterRole/istio-*",
+            "ClusterRoleBinding/istio-reader"
+        ));
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub(super) async fn render(
         .parse()
         .map_err(|_| StepError::failed(format!("`{}` is no version", step.version)))?;
     if step.revision != DEFAULT && !version.has_revisions() {
-        return Err(StepError::failed(format!("Istio {version} knows no revisions: they came with 1.6")));
+        return Err(StepError::failed(format!(
+            "Istio {version} knows no revisions: they came with 1.6"
+        )));
     }
     let texts = match step.source {
         Source::Istioctl => vec![istioctl(step, &version, workspace, context).await?],
@@ -70,7 +72,10 @@ async fn istioctl(
         args.extend(["--set".to_owned(), format!("revision={}", step.revision)]);
     }
     if step.istio_namespace != SYSTEM_NAMESPACE {
-        args.extend(["--set".to_owned(), format!("values.global.istioNamespace={}", step.istio_namespace)]);
+        args.extend([
+            "--set".to_owned(),
+            format!("values.global.istioNamespace={}", step.istio_namespace),
+        ]);
     }
     for (key, value) in &step.set {
         args.extend(["--set".to_owned(), format!("{key}={}", scalar(value))]);
@@ -79,7 +84,10 @@ async fn istioctl(
         args.extend(["-f".to_owned(), absolute(workspace, file)]);
     }
     if let Some(charts) = &step.charts {
-        args.extend([version.charts_flag().to_owned(), absolute(workspace, charts)]);
+        args.extend([
+            version.charts_flag().to_owned(),
+            absolute(workspace, charts),
+        ]);
     }
     start(&program, args, workspace, context).await
 }
@@ -109,11 +117,20 @@ async fn helm(
         let args = template("istio-base", &base, step, &["defaultRevision=".to_owned()]);
         texts.push(start(&program, args, workspace, context).await?);
     }
-    let mut set: Vec<String> = step.set.iter().map(|(k, v)| format!("{k}={}", scalar(v))).collect();
+    let mut set: Vec<String> = step
+        .set
+        .iter()
+        .map(|(k, v)| format!("{k}={}", scalar(v)))
+        .collect();
     if step.revision != DEFAULT {
         set.insert(0, format!("revision={}", step.revision));
     }
-    let mut args = template(&Names::new(&step.revision, &step.istio_namespace).istiod(), &istiod, step, &set);
+    let mut args = template(
+        &Names::new(&step.revision, &step.istio_namespace).istiod(),
+        &istiod,
+        step,
+        &set,
+    );
     for file in &step.values {
         args.extend(["--values".to_owned(), absolute(workspace, file)]);
     }
@@ -148,10 +165,13 @@ fn manifests(step: &InstallRevision, workspace: &Workspace) -> Result<Vec<String
         hash.update(text.as_bytes());
         texts.push(text);
     }
-    let found = hash.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    });
+    let found = hash
+        .finalize()
+        .iter()
+        .fold("sha256:".to_owned(), |mut text, byte| {
+            text.push_str(&format!("{byte:02x}"));
+            text
+        });
     match &step.digest {
         Some(wanted) if *wanted != found => Err(StepError::failed(format!(
             "the files are {found}, not {wanted}"
@@ -167,7 +187,9 @@ async fn start(
     workspace: &Workspace,
     context: &StepContext,
 ) -> Result<String, StepError> {
-    let invocation = Invocation::new(program, args).path(&workspace.path).timeout(PATIENCE);
+    let invocation = Invocation::new(program, args)
+        .path(&workspace.path)
+        .timeout(PATIENCE);
     let act = Act {
         verb: "run".to_owned(),
         object: program.display().to_string(),
@@ -186,7 +208,9 @@ fn absolute(workspace: &Workspace, file: &str) -> String {
 }
 
 fn scalar(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Reads a stream of documents; lists are taken apart, namespaced objects without a namespace get Istio's.
@@ -206,7 +230,9 @@ fn parse(text: &str, namespace: &str, objects: &mut Vec<Object>) -> Result<(), S
             }
             other => {
                 let text: String = other.to_string().chars().take(60).collect();
-                return Err(StepError::failed(format!("the rendering holds no object: {text}")));
+                return Err(StepError::failed(format!(
+                    "the rendering holds no object: {text}"
+                )));
             }
         }
     }

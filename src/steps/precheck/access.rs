@@ -17,8 +17,16 @@ const CLUSTER: [(&str, &str, &str); 13] = [
     ("patch", "apps", "daemonsets"),
     ("list", "policy", "poddisruptionbudgets"),
     ("patch", "apiextensions.k8s.io", "customresourcedefinitions"),
-    ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
-    ("patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    (
+        "patch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+    ),
+    (
+        "patch",
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+    ),
     ("patch", "rbac.authorization.k8s.io", "clusterroles"),
 ];
 
@@ -40,7 +48,9 @@ pub(super) async fn check(
     report: &mut Report,
 ) -> Result<(), StepError> {
     let wide = CLUSTER.iter().map(|needed| permission(needed, None));
-    let narrow = ISTIO.iter().map(|needed| permission(needed, Some(&step.istio_namespace)));
+    let narrow = ISTIO
+        .iter()
+        .map(|needed| permission(needed, Some(&step.istio_namespace)));
     let wanted: Vec<Permission> = wide.chain(narrow).collect();
     let denied: Vec<String> = cluster
         .may(&wanted)
@@ -50,10 +60,19 @@ pub(super) async fn check(
         .map(|(permission, _)| permission.to_string())
         .collect();
     if denied.is_empty() {
-        report.pass("access", "permissions", format!("{} are granted", wanted.len()));
+        report.pass(
+            "access",
+            "permissions",
+            format!("{} are granted", wanted.len()),
+        );
     }
     for permission in denied {
-        report.fail("access", "permissions", format!("may not {permission}"), "grant it to the user of this context");
+        report.fail(
+            "access",
+            "permissions",
+            format!("may not {permission}"),
+            "grant it to the user of this context",
+        );
     }
     Ok(())
 }

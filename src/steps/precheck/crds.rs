@@ -14,14 +14,23 @@ pub(super) async fn check(
 ) -> Result<(), StepError> {
     let before = report.count();
     let crds = cluster
-        .list("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, &Selector::default())
+        .list(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            None,
+            &Selector::default(),
+        )
         .await?;
     for crd in crds {
         let group = crd.value()["spec"]["group"].as_str().unwrap_or_default();
         if !group.ends_with(".istio.io") {
             continue;
         }
-        for stored in crd.value()["status"]["storedVersions"].as_array().into_iter().flatten() {
+        for stored in crd.value()["status"]["storedVersions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
             let stored = stored.as_str().unwrap_or_default();
             if !serves_resource(to, group, stored) {
                 report.fail(
@@ -34,7 +43,11 @@ pub(super) async fn check(
         }
     }
     if report.count() == before {
-        report.pass("crds", "CRDs", format!("every stored version is served by {to}"));
+        report.pass(
+            "crds",
+            "CRDs",
+            format!("every stored version is served by {to}"),
+        );
     }
     Ok(())
 }

@@ -79,7 +79,13 @@ impl Report {
         message: impl Into<String>,
         advice: &str,
     ) {
-        self.add(code, Grade::Fail, object, message.into(), Some(advice.to_owned()));
+        self.add(
+            code,
+            Grade::Fail,
+            object,
+            message.into(),
+            Some(advice.to_owned()),
+        );
     }
 
     fn add(
@@ -101,7 +107,10 @@ impl Report {
 
     /// Whether nothing but passes was found under a code since it held `count` findings.
     pub(super) fn count(&self) -> usize {
-        self.findings.iter().filter(|f| f.verdict != Grade::Pass).count()
+        self.findings
+            .iter()
+            .filter(|f| f.verdict != Grade::Pass)
+            .count()
     }
 
     /// All of them, in the order in which they were looked at.
@@ -111,7 +120,11 @@ impl Report {
 
     /// The worst verdict.
     pub(super) fn worst(&self) -> Grade {
-        self.findings.iter().map(|f| f.verdict).max().unwrap_or(Grade::Pass)
+        self.findings
+            .iter()
+            .map(|f| f.verdict)
+            .max()
+            .unwrap_or(Grade::Pass)
     }
 
     /// How many of each.
@@ -131,8 +144,17 @@ impl Report {
             .iter()
             .filter(|f| f.verdict != Grade::Pass)
             .map(|f| {
-                let advice = f.advice.as_ref().map_or_else(String::new, |a| format!(" ({a})"));
-                format!("{} {} {}: {}{advice}", mark(f.verdict), f.code, f.object, f.message)
+                let advice = f
+                    .advice
+                    .as_ref()
+                    .map_or_else(String::new, |a| format!(" ({a})"));
+                format!(
+                    "{} {} {}: {}{advice}",
+                    mark(f.verdict),
+                    f.code,
+                    f.object,
+                    f.message
+                )
             })
             .collect()
     }
@@ -140,14 +162,27 @@ impl Report {
     /// Everything, in columns.
     pub(super) fn table(&self) -> Vec<String> {
         let width = |column: fn(&Finding) -> &str| {
-            self.findings.iter().map(|f| column(f).chars().count()).max().unwrap_or(0)
+            self.findings
+                .iter()
+                .map(|f| column(f).chars().count())
+                .max()
+                .unwrap_or(0)
         };
         let (code, object) = (width(|f| f.code), width(|f| f.object.as_str()));
         self.findings
             .iter()
             .map(|f| {
-                let advice = f.advice.as_ref().map_or_else(String::new, |a| format!(" → {a}"));
-                format!("{} {:<code$}  {:<object$}  {}{advice}", mark(f.verdict), f.code, f.object, f.message)
+                let advice = f
+                    .advice
+                    .as_ref()
+                    .map_or_else(String::new, |a| format!(" → {a}"));
+                format!(
+                    "{} {:<code$}  {:<object$}  {}{advice}",
+                    mark(f.verdict),
+                    f.code,
+                    f.object,
+                    f.message
+                )
             })
             .collect()
     }

@@ -19,18 +19,32 @@ pub(super) async fn check(
     report: &mut Report,
 ) -> Result<(), StepError> {
     let mesh = survey::injection(cluster).await?;
-    let namespaces = cluster.list("v1", "Namespace", None, &Selector::default()).await?;
+    let namespaces = cluster
+        .list("v1", "Namespace", None, &Selector::default())
+        .await?;
     let before = report.count();
     for namespace in &namespaces {
         check_namespace(namespace, &mesh, report);
     }
     if let Some(named) = &step.namespaces {
-        for missing in named.iter().filter(|name| !namespaces.iter().any(|n| n.name() == *name)) {
-            report.fail("namespace", &format!("Namespace/{missing}"), "is not there", "correct the plan's list");
+        for missing in named
+            .iter()
+            .filter(|name| !namespaces.iter().any(|n| n.name() == *name))
+        {
+            report.fail(
+                "namespace",
+                &format!("Namespace/{missing}"),
+                "is not there",
+                "correct the plan's list",
+            );
         }
     }
     if report.count() == before {
-        report.pass("labels", "namespaces", "each has at most one injector, and says so with one label");
+        report.pass(
+            "labels",
+            "namespaces",
+            "each has at most one injector, and says so with one label",
+        );
     }
     check_targets(cluster, report).await
 }
@@ -75,8 +89,14 @@ fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
 async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
     let mut live = BTreeMap::new();
     let before = report.count();
-    for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-        for config in cluster.list(survey::ADMISSION, kind, None, &Selector::default()).await? {
+    for kind in [
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+    ] {
+        for config in cluster
+            .list(survey::ADMISSION, kind, None, &Selector::default())
+            .await?
+        {
             let webhooks = config.value()["webhooks"].as_array().into_iter().flatten();
             for webhook in webhooks.filter(|webhook| webhook["failurePolicy"] == "Fail") {
                 let Some(service) = service(webhook) else {
@@ -90,7 +110,10 @@ async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), Ste
                     report.fail(
                         "dead-webhook",
                         &format!("{kind}/{}", config.name()),
-                        format!("{} must answer, and {name} has no ready endpoint", webhook["name"]),
+                        format!(
+                            "{} must answer, and {name} has no ready endpoint",
+                            webhook["name"]
+                        ),
                         "start its target, or remove the configuration that its owner left behind",
                     );
                 }
@@ -98,7 +121,11 @@ async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), Ste
         }
     }
     if report.count() == before {
-        report.pass("webhooks", "webhooks", format!("{} targets are alive", live.len()));
+        report.pass(
+            "webhooks",
+            "webhooks",
+            format!("{} targets are alive", live.len()),
+        );
     }
     Ok(())
 }
@@ -114,7 +141,10 @@ fn service(webhook: &Value) -> Option<ObjectRef> {
 }
 
 async fn has_endpoint(cluster: &Cluster, service: &ObjectRef) -> Result<bool, StepError> {
-    let endpoints = ObjectRef { kind: "Endpoints".to_owned(), ..service.clone() };
+    let endpoints = ObjectRef {
+        kind: "Endpoints".to_owned(),
+        ..service.clone()
+    };
     let found = cluster.get(&endpoints).await?;
     Ok(found.is_some_and(|endpoints| survey::has_addresses(&endpoints)))
 }

@@ -32,14 +32,20 @@ pub(super) async fn run(
     let verdict = report.worst();
     let summary = report.summary();
     if verdict == Grade::Fail {
-        return Err(StepError::failed(format!("the precheck found what must be mended first: {summary}"))
-            .details(report.open())
-            .help("mend what is marked FAIL; a warning fails only where `fail_on` names it"));
+        return Err(StepError::failed(format!(
+            "the precheck found what must be mended first: {summary}"
+        ))
+        .details(report.open())
+        .help("mend what is marked FAIL; a warning fails only where `fail_on` names it"));
     }
     let mut outputs = Outputs::new();
     outputs.insert("verdict".to_owned(), json!(verdict));
     outputs.insert("findings".to_owned(), json!(report.findings()));
-    Ok(Done { changed: false, message: summary, outputs })
+    Ok(Done {
+        changed: false,
+        message: summary,
+        outputs,
+    })
 }
 
 /// A precheck is done when it passes now.
@@ -85,12 +91,16 @@ async fn namespaces(step: &Precheck, cluster: &Cluster) -> Result<Vec<String>, S
     if let Some(names) = &step.namespaces {
         return Ok(names.clone());
     }
-    let all = cluster.list("v1", "Namespace", None, &Selector::default()).await?;
+    let all = cluster
+        .list("v1", "Namespace", None, &Selector::default())
+        .await?;
     Ok(all
         .iter()
         .filter(|namespace| {
             let labels = &namespace.value()["metadata"]["labels"];
-            [INJECTION_LABEL, REVISION_LABEL].iter().any(|label| labels[label].is_string())
+            [INJECTION_LABEL, REVISION_LABEL]
+                .iter()
+                .any(|label| labels[label].is_string())
         })
         .map(|namespace| namespace.name().to_owned())
         .collect())

@@ -29,17 +29,29 @@ pub(super) async fn check(
             "there is no istiod",
             "name the control plane's namespace with `istio_namespace`",
         );
-    } else if !live.values().any(|version| from.covers(version) || to.covers(version)) {
+    } else if !live
+        .values()
+        .any(|version| from.covers(version) || to.covers(version))
+    {
         let found: Vec<String> = live.iter().map(|(r, v)| format!("{r} {v}")).collect();
         report.fail(
             "from",
             &step.istio_namespace,
-            format!("no control plane is of version {from}: {}", found.join(", ")),
+            format!(
+                "no control plane is of version {from}: {}",
+                found.join(", ")
+            ),
             "set `from` to what runs",
         );
     }
     for (revision, version) in &live {
-        check_hop(&format!("revision {revision}"), version, to, step.max_hop, report);
+        check_hop(
+            &format!("revision {revision}"),
+            version,
+            to,
+            step.max_hop,
+            report,
+        );
     }
     check_kubernetes(to, cluster, report).await?;
     check_end_of_life(to, now, report);
@@ -66,11 +78,18 @@ async fn check_kubernetes(
     let text = cluster.server_version().await?;
     let object = format!("Kubernetes {text}");
     let Ok(kubernetes) = text.parse::<Version>() else {
-        report.warn("matrix", &object, "a version that nothing is known of", "compare Istio's support table");
+        report.warn(
+            "matrix",
+            &object,
+            "a version that nothing is known of",
+            "compare Istio's support table",
+        );
         return Ok(());
     };
     match kubernetes_verdict(to, &kubernetes) {
-        KubernetesVerdict::Fine => report.pass("matrix", &object, format!("documented for Istio {to}")),
+        KubernetesVerdict::Fine => {
+            report.pass("matrix", &object, format!("documented for Istio {to}"))
+        }
         KubernetesVerdict::BelowCodeMinimum { minimum } => report.fail(
             "kubernetes",
             &object,

@@ -26,7 +26,11 @@ pub(super) async fn check(
     rollouts(namespace, cluster, report).await?;
     budgets(namespace, cluster, report).await?;
     if report.count() == before {
-        report.pass("workloads", &format!("Namespace/{namespace}"), "every workload can be restarted");
+        report.pass(
+            "workloads",
+            &format!("Namespace/{namespace}"),
+            "every workload can be restarted",
+        );
     }
     Ok(())
 }
@@ -37,7 +41,10 @@ async fn rollouts(
     report: &mut Report,
 ) -> Result<(), StepError> {
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
-        for object in cluster.list("apps/v1", kind, Some(namespace), &Selector::default()).await? {
+        for object in cluster
+            .list("apps/v1", kind, Some(namespace), &Selector::default())
+            .await?
+        {
             let reason = match rollout(&object) {
                 Rollout::Done | Rollout::Never(_) => continue,
                 Rollout::NotYet(why) => why.join("; "),
@@ -56,11 +63,18 @@ async fn rollouts(
 
 async fn budgets(namespace: &str, cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
     let budgets = cluster
-        .list("policy/v1", "PodDisruptionBudget", Some(namespace), &Selector::default())
+        .list(
+            "policy/v1",
+            "PodDisruptionBudget",
+            Some(namespace),
+            &Selector::default(),
+        )
         .await?;
     for budget in budgets {
         let status = &budget.value()["status"];
-        if status["disruptionsAllowed"] == Value::from(0) && status["expectedPods"] != Value::from(0) {
+        if status["disruptionsAllowed"] == Value::from(0)
+            && status["expectedPods"] != Value::from(0)
+        {
             report.warn(
                 "pdb",
                 &ObjectRef::from(&budget).to_string(),

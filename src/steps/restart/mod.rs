@@ -82,7 +82,11 @@ async fn observe(step: &Restart, cluster: &Cluster) -> Result<Vec<Workload>, Ste
         }
     }
     let versions = survey::versions(cluster, &step.istio_namespace).await?;
-    let injection = Injection { mesh: &mesh, namespace: &namespace, versions: &versions };
+    let injection = Injection {
+        mesh: &mesh,
+        namespace: &namespace,
+        versions: &versions,
+    };
     workloads::observe(step, cluster, &injection).await
 }
 
@@ -98,7 +102,10 @@ async fn remaining(step: &Restart, cluster: &Cluster) -> Result<Vec<String>, Ste
 
 fn report_unrestartable(all: &[Workload], context: &StepContext) {
     for workload in all.iter().filter(|w| w.fate == Fate::Unrestartable) {
-        context.note(format!("{} cannot be restarted: {}", workload.object, workload.reason));
+        context.note(format!(
+            "{} cannot be restarted: {}",
+            workload.object, workload.reason
+        ));
     }
 }
 
@@ -140,5 +147,9 @@ fn done(step: &Restart, all: &[Workload], restarted: &[String]) -> Done {
     } else {
         format!("{} of {} workloads restarted", restarted.len(), all.len())
     };
-    Done { changed: !restarted.is_empty(), message, outputs }
+    Done {
+        changed: !restarted.is_empty(),
+        message,
+        outputs,
+    }
 }

@@ -79,8 +79,9 @@ async fn ended(
         )
         .await?;
     for object in finished.map_err(|why| {
-        StepError::failed(why)
-            .help("look at the workload's events and pods; the step can be resumed once it rolls out")
+        StepError::failed(why).help(
+            "look at the workload's events and pods; the step can be resumed once it rolls out",
+        )
     })? {
         active.remove(&object);
     }
@@ -98,15 +99,23 @@ fn judge(objects: &[Object], active: &BTreeSet<ObjectRef>) -> Wait<Result<Vec<Ob
         }
         match rollout(object) {
             Rollout::Done => finished.push(name),
-            Rollout::NotYet(why) => reasons.extend(why.into_iter().map(|why| format!("{name}: {why}"))),
+            Rollout::NotYet(why) => {
+                reasons.extend(why.into_iter().map(|why| format!("{name}: {why}")))
+            }
             Rollout::Stuck(why) | Rollout::Never(why) => {
                 return Wait::Done(Err(format!("{name} does not roll out: {why}")));
             }
         }
     }
-    let gone = active.iter().filter(|name| !objects.iter().any(|o| ObjectRef::from(o) == **name));
+    let gone = active
+        .iter()
+        .filter(|name| !objects.iter().any(|o| ObjectRef::from(o) == **name));
     finished.extend(gone.cloned());
-    if finished.is_empty() { Wait::Not(reasons) } else { Wait::Done(Ok(finished)) }
+    if finished.is_empty() {
+        Wait::Not(reasons)
+    } else {
+        Wait::Done(Ok(finished))
+    }
 }
 
 /// Waits while a disruption budget over the workload's pods allows no disruption and the rollout would cause one.
@@ -134,9 +143,19 @@ async fn budget(
                         Labels::parse(&b.value()["spec"]["selector"]).matches(&pod)
                             && b.value()["status"]["disruptionsAllowed"] == Value::from(0)
                     })
-                    .map(|b| format!("{}: the budget {} allows no disruption", workload.object, b.name()))
+                    .map(|b| {
+                        format!(
+                            "{}: the budget {} allows no disruption",
+                            workload.object,
+                            b.name()
+                        )
+                    })
                     .collect();
-                if shut.is_empty() { Wait::Done(()) } else { Wait::Not(shut) }
+                if shut.is_empty() {
+                    Wait::Done(())
+                } else {
+                    Wait::Not(shut)
+                }
             },
             |reasons| context.waiting(reasons),
         )
@@ -164,7 +183,9 @@ impl Pace {
         };
         let now = Instant::now();
         if self.next > now {
-            context.waiting(vec!["holding back: so many pods a minute are restarted".to_owned()]);
+            context.waiting(vec![
+                "holding back: so many pods a minute are restarted".to_owned(),
+            ]);
             tokio::time::sleep_until(self.next).await;
         }
         let cost = per_pod.saturating_mul(u32::try_from(pods).unwrap_or(u32::MAX));

@@ -68,7 +68,10 @@ pub(super) async fn observe(
     let mut pods = owned_pods(cluster, &step.namespace).await?;
     let mut all = Vec::new();
     for (kind, name) in KINDS {
-        let wanted = step.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind));
+        let wanted = step
+            .kinds
+            .as_ref()
+            .is_none_or(|kinds| kinds.contains(&kind));
         // Workloads without pods need no restart, and no request.
         if !wanted || !pods.keys().any(|owner| owner.kind == name) {
             pods.retain(|owner, _| owner.kind != name);
@@ -169,10 +172,16 @@ fn fate(
     injection: &Injection<'_>,
 ) -> (Fate, String) {
     if is_gateway(template) {
-        return (Fate::Skip, "a gateway: it moves in a step of its own".to_owned());
+        return (
+            Fate::Skip,
+            "a gateway: it moves in a step of its own".to_owned(),
+        );
     }
     if object.value()["spec"]["replicas"] == 0 || pods.is_empty() {
-        return (Fate::Skip, "no pods: new ones get what the injector gives".to_owned());
+        return (
+            Fate::Skip,
+            "no pods: new ones get what the injector gives".to_owned(),
+        );
     }
     let Some(change) = change(template, pods, injection) else {
         let now = injection.mesh.verdict(injection.namespace, template);
@@ -187,14 +196,25 @@ fn fate(
 /// What a restart would change, from the first pod that would change.
 fn change(template: &Value, pods: &[Object], injection: &Injection<'_>) -> Option<String> {
     pods.iter().find_map(|pod| {
-        let effect = injection.mesh.effect(injection.namespace, template, pod.value());
-        let version = effect.now.revision().and_then(|revision| injection.versions.get(revision));
+        let effect = injection
+            .mesh
+            .effect(injection.namespace, template, pod.value());
+        let version = effect
+            .now
+            .revision()
+            .and_then(|revision| injection.versions.get(revision));
         effect.changes(version).then(|| {
             let has = effect.has.as_ref().map_or_else(
                 || "no sidecar".to_owned(),
                 |proxy| {
-                    let version = proxy.version.as_ref().map_or_else(String::new, |v| format!(" ({v})"));
-                    format!("revision {}{version}", proxy.revision.as_deref().unwrap_or("unknown"))
+                    let version = proxy
+                        .version
+                        .as_ref()
+                        .map_or_else(String::new, |v| format!(" ({v})"));
+                    format!(
+                        "revision {}{version}",
+                        proxy.revision.as_deref().unwrap_or("unknown")
+                    )
                 },
             );
             format!("{} has {has}, a new pod gets {}", pod.name(), effect.now)
@@ -209,7 +229,9 @@ fn obstacle(object: &Object) -> Option<String> {
         return Some("its rollout is paused".to_owned());
     }
     if spec["updateStrategy"]["type"] == "OnDelete" {
-        return Some("its updateStrategy is OnDelete: delete its pods one after the other".to_owned());
+        return Some(
+            "its updateStrategy is OnDelete: delete its pods one after the other".to_owned(),
+        );
     }
     match spec["updateStrategy"]["rollingUpdate"]["partition"].as_u64() {
         Some(partition) if partition > 0 => Some(format!(
@@ -220,16 +242,14 @@ fn obstacle(object: &Object) -> Option<String> {
 }
 
 /// Pods whose controller no rollout restarts: one entry for each controller, or for the pod itself.
-fn decide_foreign(
-    owner: &Owner,
-    pods: &[Object],
-    injection: &Injection<'_>,
-) -> Option<Workload> {
+fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> Option<Workload> {
     let first = pods.first()?;
     if is_gateway(first.value()) {
         return None;
     }
-    let change = pods.iter().find_map(|pod| change(pod.value(), std::slice::from_ref(pod), injection));
+    let change = pods
+        .iter()
+        .find_map(|pod| change(pod.value(), std::slice::from_ref(pod), injection));
     let (fate, reason) = match change {
         Some(change) => (Fate::Unrestartable, format!("{}; {change}", foreign(owner))),
         None => (Fate::Skip, "as it should be".to_owned()),
@@ -291,11 +311,17 @@ pub(in crate::steps) async fn obstacles(
         if !pods.keys().any(|owner| owner.kind == kind) {
             continue;
         }
-        for object in cluster.list("apps/v1", kind, Some(namespace), &Selector::default()).await? {
+        for object in cluster
+            .list("apps/v1", kind, Some(namespace), &Selector::default())
+            .await?
+        {
             if pods.remove(&Owner::of(&object)).is_some()
                 && let Some(reason) = obstacle(&object)
             {
-                found.push(Obstacle { object: ObjectRef::from(&object), reason });
+                found.push(Obstacle {
+                    object: ObjectRef::from(&object),
+                    reason,
+                });
             }
         }
     }

@@ -27,8 +27,14 @@ pub(super) async fn round(
     let names = Names::new(revision, &step.istio_namespace);
     let wanted = format!("{}.{}.svc", names.istiod(), step.istio_namespace);
     // Collected first: a lazy stream of borrowing futures is not provably `Send`.
-    let questions: Vec<_> = pods.iter().map(|pod| judge(cluster, pod, &wanted)).collect();
-    stream::iter(questions).buffered(AT_ONCE).try_collect().await
+    let questions: Vec<_> = pods
+        .iter()
+        .map(|pod| judge(cluster, pod, &wanted))
+        .collect();
+    stream::iter(questions)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 async fn judge(
@@ -59,13 +65,30 @@ async fn ask(
         path: "/clusters?format=json".to_owned(),
         bearer: None,
     };
-    let answer = match cluster.http(&pod.id.namespace, &pod.id.pod, ADMIN, &request).await {
+    let answer = match cluster
+        .http(&pod.id.namespace, &pod.id.pod, ADMIN, &request)
+        .await
+    {
         Ok(answer) if answer.status == 200 => answer.body,
-        Ok(answer) => return Ok((Verdict::Missing, format!("its Envoy answers {}", answer.status))),
-        Err(error) => return Ok((Verdict::Missing, format!("its Envoy cannot be asked: {error}"))),
+        Ok(answer) => {
+            return Ok((
+                Verdict::Missing,
+                format!("its Envoy answers {}", answer.status),
+            ));
+        }
+        Err(error) => {
+            return Ok((
+                Verdict::Missing,
+                format!("its Envoy cannot be asked: {error}"),
+            ));
+        }
     };
-    let hosts = hosts(&answer)
-        .ok_or_else(|| StepError::failed(format!("the Envoy of {} answers in an unknown form", pod.id)))?;
+    let hosts = hosts(&answer).ok_or_else(|| {
+        StepError::failed(format!(
+            "the Envoy of {} answers in an unknown form",
+            pod.id
+        ))
+    })?;
     Ok(verdict(&hosts, wanted))
 }
 
@@ -73,7 +96,10 @@ async fn ask(
 fn hosts(answer: &str) -> Option<Vec<String>> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let clusters = answer["cluster_statuses"].as_array()?;
-    let Some(xds) = clusters.iter().find(|cluster| cluster["name"] == "xds-grpc") else {
+    let Some(xds) = clusters
+        .iter()
+        .find(|cluster| cluster["name"] == "xds-grpc")
+    else {
         return Some(Vec::new());
     };
     let hosts = xds["host_statuses"].as_array().into_iter().flatten();
@@ -87,7 +113,10 @@ fn hosts(answer: &str) -> Option<Vec<String>> {
 
 fn verdict(hosts: &[String], wanted: &str) -> (Verdict, String) {
     let is_wanted = |host: &&String| {
-        host.as_str() == wanted || host.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'))
+        host.as_str() == wanted
+            || host
+                .strip_prefix(wanted)
+                .is_some_and(|rest| rest.starts_with('.'))
     };
     let here = hosts.iter().filter(is_wanted).count();
     match (here, hosts.len()) {
@@ -113,7 +142,10 @@ mod tests {
     #[test]
     fn the_whole_name_counts() {
         assert_eq!(judge(&["istiod-canary.istio-system.svc"]), Verdict::Moved);
-        assert_eq!(judge(&["istiod-canary.istio-system.svc.cluster.local"]), Verdict::Moved);
+        assert_eq!(
+            judge(&["istiod-canary.istio-system.svc.cluster.local"]),
+            Verdict::Moved
+        );
         assert_eq!(judge(&["istiod.istio-system.svc"]), Verdict::Old);
         assert_eq!(judge(&["istiod-canary.istio-system.svc2"]), Verdict::Old);
         assert_eq!(
@@ -126,7 +158,10 @@ mod tests {
     #[test]
     fn endpoints_are_read() {
         let answer = r#"{"cluster_statuses":[{"name":"other"},{"name":"xds-grpc","host_statuses":[{"hostname":"istiod.istio-system.svc"}]}]}"#;
-        assert_eq!(hosts(answer), Some(vec!["istiod.istio-system.svc".to_owned()]));
+        assert_eq!(
+            hosts(answer),
+            Some(vec!["istiod.istio-system.svc".to_owned()])
+        );
         assert_eq!(hosts(r#"{"cluster_statuses":[]}"#), Some(vec![]));
         assert_eq!(hosts("no json"), None);
     }

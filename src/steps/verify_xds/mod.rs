@@ -60,9 +60,16 @@ pub(super) async fn probe(
 ) -> Result<Probe, StepError> {
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
     let verdicts = round(step, cluster, &revision, context.now).await?;
-    let open: Vec<String> = verdicts.iter().filter(|v| !v.verdict.is_done()).map(line).collect();
+    let open: Vec<String> = verdicts
+        .iter()
+        .filter(|v| !v.verdict.is_done())
+        .map(line)
+        .collect();
     Ok(if open.is_empty() {
-        Probe::Done(format!("every proxy of {} is on {}", step.namespace, step.revision))
+        Probe::Done(format!(
+            "every proxy of {} is on {}",
+            step.namespace, step.revision
+        ))
     } else {
         Probe::Open(open)
     })
@@ -71,7 +78,11 @@ pub(super) async fn probe(
 /// Whether waiting longer cannot help: each proxy had its time to connect, to leave, and to acknowledge.
 fn is_final(open: &[&PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
     let stale = open.iter().any(|v| v.verdict == Verdict::Stale);
-    let patience = if stale { step.settle.0.max(step.stale_after.0) } else { step.settle.0 };
+    let patience = if stale {
+        step.settle.0.max(step.stale_after.0)
+    } else {
+        step.settle.0
+    };
     waited >= patience
 }
 
@@ -87,9 +98,14 @@ async fn round(
     }
     let replicas = replicas(cluster, &step.istio_namespace).await?;
     if !replicas.iter().any(|replica| replica.revision == revision) {
-        return Err(StepError::transient(format!("no running istiod of revision {revision}")));
+        return Err(StepError::transient(format!(
+            "no running istiod of revision {revision}"
+        )));
     }
-    let questions: Vec<_> = replicas.iter().map(|replica| answer(cluster, replica)).collect();
+    let questions: Vec<_> = replicas
+        .iter()
+        .map(|replica| answer(cluster, replica))
+        .collect();
     let answers = try_join_all(questions).await?;
     let target = Target {
         revision: revision.to_owned(),
@@ -105,12 +121,17 @@ async fn round(
 async fn answer(cluster: &Cluster, replica: &Replica) -> Result<EndpointAnswer, StepError> {
     let version = replica.version(cluster).await?;
     let unreadable = |what: &str, error: &dyn std::fmt::Display| {
-        StepError::failed(format!("{} answers {what} in an unknown form: {error}", replica.pod))
+        StepError::failed(format!(
+            "{} answers {what} in an unknown form: {error}",
+            replica.pod
+        ))
     };
     let syncz = replica.ask(cluster, MONITORING, "/debug/syncz").await?;
     let syncz = parse_syncz(&syncz).map_err(|e| unreadable("/debug/syncz", &e))?;
     let connections = if version.has_connections_endpoint() {
-        let text = replica.ask(cluster, MONITORING, "/debug/connections").await?;
+        let text = replica
+            .ask(cluster, MONITORING, "/debug/connections")
+            .await?;
         Some(parse_connections(&text).map_err(|e| unreadable("/debug/connections", &e))?)
     } else {
         None
@@ -145,7 +166,9 @@ fn version(
         .iter()
         .find(|answer| answer.revision == revision)
         .and_then(|answer| answer.version.clone())
-        .ok_or_else(|| StepError::transient(format!("no istiod of revision {revision} told its version")))
+        .ok_or_else(|| {
+            StepError::transient(format!("no istiod of revision {revision} told its version"))
+        })
 }
 
 fn line(verdict: &PodVerdict) -> String {
@@ -156,7 +179,12 @@ fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
     let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
     let counts: Vec<String> = Verdict::ALL
         .into_iter()
-        .map(|verdict| (verdict, open.iter().filter(|v| v.verdict == verdict).count()))
+        .map(|verdict| {
+            (
+                verdict,
+                open.iter().filter(|v| v.verdict == verdict).count(),
+            )
+        })
         .filter(|(_, count)| *count > 0)
         .map(|(verdict, count)| format!("{count} {verdict}"))
         .collect();
@@ -173,7 +201,10 @@ fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
 }
 
 fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
-    let moved = verdicts.iter().filter(|v| v.verdict == Verdict::Moved).count();
+    let moved = verdicts
+        .iter()
+        .filter(|v| v.verdict == Verdict::Moved)
+        .count();
     let each: Vec<_> = verdicts
         .iter()
         .map(|v| json!({ "pod": v.id.to_string(), "workload": v.workload, "verdict": v.verdict, "detail": v.detail }))
@@ -184,7 +215,10 @@ fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
     let workloads = summarise(verdicts).len();
     Done {
         changed: false,
-        message: format!("{moved} proxies of {workloads} workloads on {}", step.revision),
+        message: format!(
+            "{moved} proxies of {workloads} workloads on {}",
+            step.revision
+        ),
         outputs,
     }
 }
