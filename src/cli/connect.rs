@@ -1,0 +1,95 @@
+//! From flags to a cluster that answers, and to its locks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::args::ClusterArgs;
+use super::error::CliError;
+use super::exit::Exit;
+use crate::check::{ClusterFacts, Loaded};
+use crate::cluster::{Cluster, ConnectOptions, Holder, Lease, LeaseError};
+use crate::model::RunId;
+
+/// Connects, and asks for the version: a cluster that cannot be reached is told before anything else.
+pub(super) async fn connect(
+    args: &ClusterArgs,
+    dry_run: bool,
+) -> Result<(Cluster, ClusterFacts), CliError> {
+    let options = ConnectOptions {
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+        impersonate: args.impersonate.clone(),
+        dry_run,
+    };
+    let unreachable = |error: crate::cluster::ClusterError| {
+        let told = CliError::new(Exit::Unreachable, "the cluster cannot be reached").because(&error);
+        match error.help {
+            Some(help) => told.help(help),
+            None => told.help("is the context right, and the API server's address reachable from here?"),
+        }
+    };
+    let cluster = Cluster::connect(&options).await.map_err(unreachable)?;
+    let version = cluster.server_version().await.map_err(unreachable)?;
+    let facts = ClusterFacts {
+        name: cluster.context().unwrap_or("in-cluster").to_owned(),
+        labels: BTreeMap::new(),
+        version,
+    };
+    Ok((cluster, facts))
+}
+
+/// The one look at the cluster that `for_each` may ask for, before the run.
+pub(super) async fn look_up(
+    loaded: &Loaded,
+    cluster: &Cluster,
+) -> Result<BTreeMap<String, Vec<String>>, CliError> {
+    let mut found = BTreeMap::new();
+    for lookup in loaded.lookups() {
+        let names = cluster
+            .namespaces(&lookup.query.selector, &lookup.query.exclude)
+            .await
+            .map_err(|error| {
+                CliError::new(Exit::Unreachable, format!("{}: its namespaces cannot be listed", lookup.node))
+                    .because(&error)
+            })?;
+        found.insert(lookup.node.clone(), names);
+    }
+    Ok(found)
+}
+
+/// Takes the lock of every Istio namespace that the run touches.
+pub(super) async fn lock(
+    cluster: &Cluster,
+    namespaces: &BTreeSet<String>,
+    run: &RunId,
+    state_dir: &Path,
+) -> Result<Vec<Lease>, CliError> {
+    let host = super::origin::host();
+    let mut leases = Vec::new();
+    for namespace in namespaces {
+        let holder = Holder {
+            run: run.to_string(),
+            host: host.clone(),
+            nonce: uuid::Uuid::now_v7().simple().to_string()[24..].to_owned(),
+        };
+        let dead = |owner: &str| super::origin::is_dead(owner, &host, state_dir);
+        match Lease::acquire(cluster, namespace, holder, super::origin::now, dead).await {
+            Ok(lease) => leases.push(lease),
+            Err(error) => return Err(locked(namespace, &error)),
+        }
+    }
+    Ok(leases)
+}
+
+fn locked(namespace: &str, error: &LeaseError) -> CliError {
+    match error {
+        LeaseError::Held { holder, renewed } => {
+            let run = holder.split('/').next().unwrap_or(holder);
+            CliError::new(Exit::Locked, format!("{namespace} is locked by {holder}, renewed {renewed}"))
+                .help(format!("wait for it, or end it with `plan cancel {run}`; a dead run's lock ends by itself"))
+        }
+        LeaseError::Cluster(cluster) => {
+            CliError::new(Exit::Unreachable, "the cluster's lock cannot be taken").because(cluster)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `plan explain`: a step kind, a diagnostic code, the exit codes.
+
+use std::str::FromStr as _;
+
+use super::args::ExplainArgs;
+use super::error::CliError;
+use super::exit::Exit;
+use super::stdout;
+use crate::diagnostic::Code;
+use crate::diagnostic::suggest::closest;
+use crate::model::Kind;
+use crate::model::schema::explain_kind;
+
+/// Prints the page of a topic, or the list of topics.
+pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
+    let Some(topic) = &args.topic else {
+        stdout(&index());
+        return Ok(Exit::Done);
+    };
+    let page = if let Some(kind) = Kind::from_name(topic) {
+        explain_kind(kind)
+    } else if let Ok(code) = Code::from_str(&topic.to_uppercase()) {
+        format!("# {code}: {}\n\n{}", code.title(), code.explain())
+    } else if topic == "exit-codes" {
+        exit_codes()
+    } else {
+        return Err(unknown(topic));
+    };
+    stdout(&page);
+    Ok(Exit::Done)
+}
+
+fn index() -> String {
+    let mut text = String::from("Step kinds:\n");
+    for kind in Kind::ALL {
+        text.push_str(&format!("  {kind}\n", kind = kind.as_str()));
+    }
+    text.push_str("\nDiagnostics:\n");
+    for code in Code::ALL {
+        text.push_str(&format!("  {code}  {:<7}  {}\n", code.severity().as_str(), code.title()));
+    }
+    text.push_str("\nAlso: exit-codes\n");
+    text
+}
+
+fn exit_codes() -> String {
+    let mut text = String::from("# Exit codes\n\n");
+    for exit in Exit::ALL {
+        text.push_str(&format!("{:>3}  {}\n", exit.code(), exit.meaning()));
+    }
+    text
+}
+
+fn unknown(topic: &str) -> CliError {
+    let names = Kind::ALL
+        .iter()
+        .map(|kind| kind.as_str())
+        .chain(Code::ALL.iter().map(|code| code.as_str()))
+        .chain(["exit-codes"]);
+    let error = CliError::usage(format!("there is nothing to explain about `{topic}`"));
+    match closest(topic, names) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("`plan explain` lists every topic"),
+    }
+}

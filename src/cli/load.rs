@@ -1,0 +1,91 @@
+//! Reading plans and inputs from the disk, and showing what is wrong with them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::args::{PlanArgs, SliceArgs};
+use super::error::CliError;
+use super::exit::Exit;
+use super::style;
+use crate::check::{self, Given, Loaded, Purpose, ReadFile, Slice};
+use crate::diagnostic::{self, Diagnostics, Format};
+use crate::source::SourceMap;
+
+/// The beginning of the variables that give sensitive inputs: `PLAN_INPUT_TOKEN` gives `token`.
+const VARIABLE: &str = "PLAN_INPUT_";
+
+/// The disk.
+pub(super) struct Disk;
+
+impl ReadFile for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs_err::read(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs_err::canonicalize(path)
+    }
+}
+
+/// Reads a plan with its sub-plans.
+///
+/// # Errors
+/// Usage, where the plan or an inputs file is not there.
+pub(super) fn load(args: &PlanArgs, purpose: Purpose) -> Result<Loaded, CliError> {
+    load_file(&args.file, &args.set, &args.inputs, purpose)
+}
+
+/// As [`load`], from its parts.
+pub(super) fn load_file(
+    file: &Path,
+    set: &[(String, String)],
+    inputs: &[PathBuf],
+    purpose: Purpose,
+) -> Result<Loaded, CliError> {
+    if !file.is_file() {
+        return Err(CliError::usage(format!("there is no plan {}", file.display())));
+    }
+    let mut files = Vec::new();
+    for path in inputs {
+        let bytes = fs_err::read(path)
+            .map_err(|error| CliError::usage(error.to_string()))?;
+        files.push((path.display().to_string(), bytes));
+    }
+    let given = Given { set: set.to_vec(), files, env: variables() };
+    Ok(check::load(file, &Disk, &given, purpose))
+}
+
+/// The inputs that the environment gives.
+fn variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix(VARIABLE)?.to_lowercase();
+            Some((name, value.to_str()?.to_owned()))
+        })
+        .collect()
+}
+
+/// The slice that the flags name.
+pub(super) fn slice(args: &SliceArgs) -> Slice {
+    Slice {
+        only: args.only.clone(),
+        from: args.from.clone(),
+        until: args.until.clone(),
+    }
+}
+
+/// Shows diagnostics on stderr; an error where they forbid to go on.
+pub(super) fn judge(
+    diagnostics: &Diagnostics,
+    sources: &SourceMap,
+) -> Result<(), CliError> {
+    if !diagnostics.is_empty() {
+        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, Format::Full, style::look()));
+    }
+    if diagnostics.has_errors() {
+        let count = diagnostics.error_count();
+        let noun = if count == 1 { "error" } else { "errors" };
+        return Err(CliError::new(Exit::Invalid, format!("the plan has {count} {noun}")));
+    }
+    Ok(())
+}
