@@ -69,11 +69,13 @@ impl Cluster {
     }
 
     /// A cluster behind a service in this process.
-    pub fn from_service<S>(service: S, dry_run: bool) -> Self
+    pub fn from_service<S, B>(service: S, dry_run: bool) -> Self
     where
-        S: Service<http::Request<Body>, Response = http::Response<Body>> + Send + 'static,
+        S: Service<http::Request<Body>, Response = http::Response<B>> + Send + 'static,
         S::Future: Send + 'static,
-        S::Error: Into<BoxError> + Send + Sync,
+        S::Error: Into<BoxError>,
+        B: hyper::body::Body<Data = hyper::body::Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
     {
         let requests = Requests::default();
         let client = ClientBuilder::new(service, "default")

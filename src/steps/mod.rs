@@ -11,6 +11,8 @@ mod precheck;
 mod preview;
 mod restart;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod verify_xds;
 mod wait_ready;
 

@@ -1,0 +1,78 @@
+use serde_json::json;
+
+use super::Mesh;
+use crate::model::Kind;
+
+#[tokio::test(start_paused = true)]
+async fn both_labels_change_in_one_patch_and_a_second_run_changes_nothing() {
+    let mesh = Mesh::new();
+    let with = json!({ "namespace": "shop", "revision": "canary" });
+    let done = mesh.run(Kind::LabelNs, with.clone()).await.unwrap();
+    assert!(done.changed);
+    assert_eq!(done.outputs["before"]["shop"]["istio-injection"], "enabled");
+    let labels = mesh.labels("shop");
+    assert_eq!(labels["istio.io/rev"], "canary");
+    assert!(labels.get("istio-injection").is_none());
+    assert_eq!(mesh.said(), ["patch Namespace/shop"]);
+
+    let again = mesh.run(Kind::LabelNs, with).await.unwrap();
+    assert!(!again.changed);
+    assert_eq!(again.message, "already on canary");
+    assert!(mesh.said().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_without_an_injector_is_refused_before_anything_changes() {
+    let mesh = Mesh::new();
+    let error = mesh
+        .run(Kind::LabelNs, json!({ "namespace": "shop", "revision": "canry" }))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.failure.message,
+        "`canry` is neither a revision nor a tag with an active injector"
+    );
+    assert!(error.failure.details.contains(&"revision canary".to_owned()));
+    assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+    assert!(mesh.said().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_injector_that_would_match_is_refused() {
+    let mesh = Mesh::new();
+    let mut twin = mesh
+        .server
+        .object("mutatingwebhookconfigurations.admissionregistration.k8s.io", "", "istio-sidecar-injector-canary")
+        .unwrap();
+    twin["metadata"] = json!({ "name": "twin", "labels": { "istio.io/rev": "canary" } });
+    mesh.server.seed(&twin);
+    let error = mesh
+        .run(Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" }))
+        .await
+        .unwrap_err();
+    assert!(error.failure.message.contains("2 injectors match"), "{error}");
+    assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_picks_namespaces_once() {
+    let mesh = Mesh::new();
+    let with = json!({
+        "namespaces": { "selector": "istio-injection=enabled", "exclude": ["legacy"] }, "revision": "canary",
+    });
+    mesh.run(Kind::LabelNs, with).await.unwrap();
+    assert_eq!(mesh.labels("shop")["istio.io/rev"], "canary");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_changes_nothing_and_sees_its_own_change() {
+    let mesh = Mesh::dry();
+    let with = json!({ "namespace": "shop", "revision": "canary" });
+    assert!(mesh.run(Kind::LabelNs, with.clone()).await.unwrap().changed);
+    assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+    let changes = mesh.steps.cluster().take_changes();
+    let shown = crate::cluster::unified(&changes[0]);
+    assert!(shown.contains("-    istio-injection: enabled\n+    istio.io/rev: canary"), "{shown}");
+    // The next step reads what this one would have made.
+    assert!(!mesh.run(Kind::LabelNs, with).await.unwrap().changed);
+}
