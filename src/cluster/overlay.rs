@@ -23,7 +23,7 @@ struct State {
 impl Overlay {
     /// The predicted object, where there is one.
     pub(super) fn get(&self, object: &ObjectRef) -> Option<Option<Object>> {
-        self.lock().objects.get(object).cloned().map(Some)
+        self.lock().objects.get(&any_version(object)).cloned().map(Some)
     }
 
     /// Puts the predicted objects into a list, in place of the live ones.
@@ -39,9 +39,9 @@ impl Overlay {
         if state.objects.is_empty() {
             return;
         }
-        objects.retain(|object| !state.objects.contains_key(&ObjectRef::from(object)));
+        objects.retain(|object| !state.objects.contains_key(&any_version(&ObjectRef::from(object))));
         let selected = state.objects.iter().filter(|(name, object)| {
-            name.api_version == api_version
+            name.api_version == group(api_version)
                 && name.kind == kind
                 && namespace.is_none_or(|namespace| name.namespace.as_deref() == Some(namespace))
                 && select::selects(selector, object)
@@ -59,7 +59,7 @@ impl Overlay {
             after: Some(after.value().clone()),
             verb,
         });
-        state.objects.insert(ObjectRef::from(&after), after);
+        state.objects.insert(any_version(&ObjectRef::from(&after)), after);
     }
 
     /// The predictions since the last call.
@@ -70,4 +70,13 @@ impl Overlay {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An object is the same in every version of its group.
+fn any_version(object: &ObjectRef) -> ObjectRef {
+    ObjectRef { api_version: group(&object.api_version).to_owned(), ..object.clone() }
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
