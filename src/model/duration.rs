@@ -25,6 +25,9 @@ const UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
+/// What a span looks like.
+pub(super) const PATTERN: &str = r"^\s*([0-9]+(ms|s|m|h|d))+\s*$";
+
 impl Span {
     /// A span of whole seconds.
     pub const fn from_secs(secs: u64) -> Self {
@@ -98,7 +101,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": r"^\s*([0-9]+(ms|s|m|h|d))+\s*$",
+            "pattern": PATTERN,
             "description": "A length of time with its unit: 90s, 10m, 1h30m, 24h.",
         })
     }

@@ -2,10 +2,12 @@
 
 pub mod action;
 pub mod duration;
+mod file;
 pub mod id;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
+pub mod schema;
 
 pub use action::{Action, Kind};
 pub use duration::Span;

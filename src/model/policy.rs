@@ -145,7 +145,7 @@ impl JsonSchema for Attempts {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "How many attempts, the first included; `unlimited` needs a budget.",
-            "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "unlimited" }],
+            "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^unlimited$" }],
         })
     }
 }

@@ -255,8 +255,8 @@ impl Walk<'_> {
         let span = self.expression.at(range);
         match args {
             [CallArg::Pos(Expr::Const(wanted))] if wanted.value.kind() == ValueKind::String => {
-                let text = wanted.value.as_str().unwrap_or_default();
-                if let Err(error) = functions::Requirement::parse(text) {
+                let requirement = wanted.value.as_str().unwrap_or_default();
+                if let Err(error) = functions::Requirement::parse(requirement) {
                     let span = self.expression.at(&offsets(wanted.span()));
                     self.problem(Code::TemplateSyntax, error, span, "not a requirement");
                 }

@@ -10,7 +10,6 @@ use crate::model::duration::Span;
 /// Holds the run until something says go: exactly one of `approval`, `soak`, `http`, `prometheus`, `command`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
 pub struct Gate {
     /// A person decides.
     #[serde(default)]
@@ -46,6 +45,9 @@ pub enum GateCheck<'a> {
     /// A command's exit status.
     Command(&'a Command),
 }
+
+/// The parameters that say what a gate waits for, of which exactly one is given.
+pub const GATE_CHECKS: [&str; 5] = ["approval", "soak", "http", "prometheus", "command"];
 
 /// How long a soak lasts.
 pub type Soak = Span;
