@@ -1,3 +1,4 @@
 //! The embedded cluster: an API server, and what lives in a cluster, simulated in the process.
 
 pub mod api;
+pub mod controllers;

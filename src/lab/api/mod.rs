@@ -46,6 +46,7 @@ pub use status_error::Cause;
 pub use status_error::StatusError;
 
 use jiff::Timestamp;
+use query::Target;
 use serde_json::Value;
 use serde_json::json;
 use server::Shared;
@@ -140,11 +141,29 @@ impl ApiServer {
 
     /// Like [`Self::seed`], for contents that come from elsewhere.
     pub fn try_seed(&self, object: &Value) -> Result<Value, StatusError> {
+        let (collection, path) = self.path(object)?;
+        let mut stored = match self.request("lab", "POST", &collection, object.clone()) {
+            Err(error) if error.reason() == "AlreadyExists" => {
+                self.request("lab", "PUT", &path, object.clone())?
+            }
+            other => other?,
+        };
+        let with_status = Target::resolve(&path, &self.shared.state().registry)?
+            .resource
+            .has("status");
+        if with_status && !object["status"].is_null() {
+            stored["status"] = object["status"].clone();
+            stored = self.request("lab", "PUT", &format!("{path}/status"), stored)?;
+        }
+        Ok(stored)
+    }
+
+    /// The paths of an object's collection and of itself.
+    pub fn path(&self, object: &Value) -> Result<(String, String), StatusError> {
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let kind = object["kind"].as_str().unwrap_or_default();
-        let resource = self
-            .shared
-            .state()
+        let state = self.shared.state();
+        let resource = state
             .registry
             .by_kind(version, kind)
             .ok_or_else(StatusError::no_route)?;
@@ -160,17 +179,13 @@ impl ApiServer {
         };
         let collection = format!("{root}/{version}{place}/{}", resource.plural);
         let path = format!("{collection}/{}", object::name(object));
-        let mut stored = match self.request("lab", "POST", &collection, object.clone()) {
-            Err(error) if error.reason() == "AlreadyExists" => {
-                self.request("lab", "PUT", &path, object.clone())?
-            }
-            other => other?,
-        };
-        if resource.has("status") && !object["status"].is_null() {
-            stored["status"] = object["status"].clone();
-            stored = self.request("lab", "PUT", &format!("{path}/status"), stored)?;
-        }
-        Ok(stored)
+        Ok((collection, path))
+    }
+
+    /// All stored objects of every resource.
+    pub fn everything(&self) -> Vec<Arc<Value>> {
+        let state = self.shared.state();
+        state.store.iter().map(Arc::clone).collect()
     }
 
     /// An object as stored; `resource` is `plural.group`.
@@ -183,13 +198,10 @@ impl ApiServer {
     }
 
     /// The objects of a resource, in one namespace or (empty) in all.
-    pub fn objects(&self, resource: &str, namespace: &str) -> Vec<Value> {
-        self.shared
-            .state()
-            .store
-            .list(resource, namespace)
-            .map(|(_, found)| (**found).clone())
-            .collect()
+    pub fn objects(&self, resource: &str, namespace: &str) -> Vec<Arc<Value>> {
+        let state = self.shared.state();
+        let found = state.store.list(resource, namespace);
+        found.map(|(_, object)| Arc::clone(object)).collect()
     }
 
     /// The revision of the last write, and news of each further one.

@@ -234,6 +234,7 @@ fn perform(
             super::patch::merge::patch(&mut scale, &body);
             Ok(scale)
         }),
+        ("create", "binding") => shared.bind(call, &body),
         ("create", "eviction") => shared.evict(call, &body),
         ("create", "token") => shared.token(call, &body),
         ("get", "" | "status") => shared.get(call),

@@ -131,6 +131,11 @@ impl Store {
         objects.into_iter().collect()
     }
 
+    /// All objects.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Value>> {
+        self.objects.values()
+    }
+
     /// Writes an object under a new revision and returns it as stored.
     pub(super) fn put(&mut self, key: Key, mut value: Value) -> Arc<Value> {
         self.revision += 1;

@@ -49,6 +49,22 @@ impl Shared {
         Ok(Reply::ok(scale_of(&stored)))
     }
 
+    /// POST of `binding`: puts a pod on a node.
+    pub(super) fn bind(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
+        let mut state = self.state();
+        let key = call.key();
+        let found = state
+            .store
+            .get(&key)
+            .ok_or_else(|| call.target.not_found())?;
+        let mut pod = (**found).clone();
+        pod["spec"]["nodeName"] = body["target"]["name"].clone();
+        state.store.put(key, pod);
+        Ok(Reply::created(
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+        ))
+    }
+
     /// POST of `eviction`: deletes the pod unless a disruption budget holds it.
     pub(super) fn evict(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
         let budgets = {

@@ -1,0 +1,97 @@
+//! The controllers of a cluster and its nodes, simulated.
+//!
+//! One loop looks at everything and moves each object one step, until nothing moves; then it sleeps until something
+//! is written or a time comes. Its times are tokio's, so that paused time makes a rollout take no time at all.
+
+mod budget;
+mod daemon_set;
+mod deployment;
+mod deployment_status;
+mod endpoints;
+mod garbage;
+mod kubelet;
+mod namespaces;
+mod pass;
+mod replica_set;
+mod revision;
+mod stateful_set;
+#[cfg(test)]
+mod tests;
+
+use super::api::ApiServer;
+use pass::Memory;
+use pass::Pass;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Says after which time a pod is ready, counted from when its node sees it; none: never.
+pub type Readiness = Arc<dyn Fn(&Value) -> Option<Duration> + Send + Sync>;
+
+/// How fast the simulated nodes are, and how many.
+#[derive(Clone)]
+pub struct Settings {
+    /// When a pod becomes ready.
+    pub ready: Readiness,
+    /// How long a pod takes to end.
+    pub stop: Duration,
+    /// How many nodes there are.
+    pub nodes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ready: Arc::new(|_| Some(Duration::from_secs(2))),
+            stop: Duration::from_secs(1),
+            nodes: 3,
+        }
+    }
+}
+
+/// How long changes gather before the controllers look.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Starts the controllers; they run until the handle is aborted or dropped by the runtime.
+pub fn start(api: &ApiServer, settings: Settings) -> JoinHandle<()> {
+    for number in 1..=settings.nodes {
+        kubelet::register(api, number);
+    }
+    let api = api.clone();
+    tokio::spawn(async move { run(&api, &settings).await })
+}
+
+async fn run(api: &ApiServer, settings: &Settings) {
+    let mut news = api.revisions();
+    let mut memory = Memory::default();
+    loop {
+        news.mark_unchanged();
+        let wake = reconcile(api, settings, &mut memory);
+        tokio::select! {
+            changed = news.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            () = tokio::time::sleep_until(wake) => {}
+        }
+    }
+}
+
+/// One look at everything; gives the time of the next that is needed without a change.
+fn reconcile(api: &ApiServer, settings: &Settings, memory: &mut Memory) -> Instant {
+    let mut pass = Pass::new(api, settings, memory);
+    namespaces::reconcile(&mut pass);
+    garbage::reconcile(&mut pass);
+    deployment::reconcile(&mut pass);
+    replica_set::reconcile(&mut pass);
+    stateful_set::reconcile(&mut pass);
+    daemon_set::reconcile(&mut pass);
+    kubelet::reconcile(&mut pass);
+    endpoints::reconcile(&mut pass);
+    budget::reconcile(&mut pass);
+    pass.wake()
+}

@@ -1,0 +1,277 @@
+//! What the controllers see in one look, and how they write.
+
+use super::Settings;
+use crate::lab::api::ApiServer;
+use crate::lab::api::StatusError;
+use crate::lab::api::object;
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const AGENT: &str = "kube-controller-manager";
+/// Without any change the controllers look again after this time.
+const RESYNC: Duration = Duration::from_secs(600);
+
+/// What is remembered from look to look.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// When a node first saw a pod, and when it first saw it terminate, by uid.
+    pub(super) seen: BTreeMap<String, Instant>,
+    pub(super) ending: BTreeMap<String, Instant>,
+    /// Owners whose pods could not be created: when to try again, after which pause, by uid.
+    pub(super) backoff: BTreeMap<String, (Instant, Duration)>,
+}
+
+/// One look.
+pub(super) struct Pass<'look> {
+    pub(super) api: &'look ApiServer,
+    pub(super) settings: &'look Settings,
+    pub(super) memory: &'look mut Memory,
+    pub(super) pods: Vec<Arc<Value>>,
+    by_owner: BTreeMap<String, Vec<usize>>,
+    now: Instant,
+    wake: Instant,
+}
+
+impl<'look> Pass<'look> {
+    pub(super) fn new(
+        api: &'look ApiServer,
+        settings: &'look Settings,
+        memory: &'look mut Memory,
+    ) -> Self {
+        let pods = api.objects("pods", "");
+        let mut by_owner: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, pod) in pods.iter().enumerate() {
+            if let Some(owner) = controller_of(pod) {
+                by_owner.entry(owner.to_owned()).or_default().push(at);
+            }
+        }
+        let now = Instant::now();
+        Self {
+            api,
+            settings,
+            memory,
+            pods,
+            by_owner,
+            now,
+            wake: now + RESYNC,
+        }
+    }
+
+    /// The pods that this object controls, terminating ones included.
+    pub(super) fn pods_of(&self, owner: &Value) -> Vec<Arc<Value>> {
+        let found = self.by_owner.get(object::meta(owner, "uid"));
+        found
+            .into_iter()
+            .flatten()
+            .map(|at| Arc::clone(&self.pods[*at]))
+            .collect()
+    }
+
+    /// Those that neither terminate nor have ended.
+    pub(super) fn active_pods_of(&self, owner: &Value) -> Vec<Arc<Value>> {
+        let mut pods = self.pods_of(owner);
+        pods.retain(|pod| is_active(pod));
+        pods
+    }
+
+    /// tokio's time now.
+    pub(super) fn instant(&self) -> Instant {
+        self.now
+    }
+
+    /// The server's time now.
+    pub(super) fn timestamp(&self) -> Timestamp {
+        self.api.now()
+    }
+
+    /// The server's time now, as conditions write it.
+    pub(super) fn time(&self) -> String {
+        self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// Looks again at this time.
+    pub(super) fn wake_at(&mut self, at: Instant) {
+        self.wake = self.wake.min(at);
+    }
+
+    /// Looks again after this time.
+    pub(super) fn wake_after(&mut self, pause: Duration) {
+        self.wake_at(self.now + pause);
+    }
+
+    pub(super) fn wake(&self) -> Instant {
+        self.wake
+    }
+
+    /// Creates an object.
+    pub(super) fn create(&self, object: Value) -> Result<Value, StatusError> {
+        let (collection, _) = self.api.path(&object)?;
+        self.api.request(AGENT, "POST", &collection, object)
+    }
+
+    /// Replaces an object where it differs from what was seen.
+    pub(super) fn update(&self, seen: &Value, next: &Value) -> bool {
+        seen != next && self.send("PUT", next, "", next.clone())
+    }
+
+    /// Replaces an object's status where it differs from what was seen.
+    pub(super) fn set_status(&self, seen: &Value, status: Value) -> bool {
+        if seen["status"] == status {
+            return false;
+        }
+        let mut next = seen.clone();
+        next["status"] = status;
+        self.send("PUT", seen, "/status", next)
+    }
+
+    /// Deletes an object, if it is still the one that was seen.
+    pub(super) fn delete(&self, seen: &Value, options: Value) -> bool {
+        let mut options = options;
+        options["preconditions"] = json!({"uid": seen["metadata"]["uid"]});
+        self.send("DELETE", seen, "", options)
+    }
+
+    /// A write that may lose against another: the next look sees what came of it.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        object: &Value,
+        subresource: &str,
+        body: Value,
+    ) -> bool {
+        let sent = self.api.path(object).and_then(|(_, path)| {
+            self.api
+                .request(AGENT, method, &format!("{path}{subresource}"), body)
+        });
+        if let Err(error) = &sent {
+            tracing::debug!(%error, name = object::name(object), "a controller's write failed");
+        }
+        sent.is_ok()
+    }
+
+    /// Creates a pod for an owner, unless its last attempts failed too recently. The error is for its status.
+    pub(super) fn create_pod(&mut self, owner: &Value, pod: Value) -> Result<(), String> {
+        let uid = object::meta(owner, "uid").to_owned();
+        if let Some((until, _)) = self.memory.backoff.get(&uid)
+            && self.now < *until
+        {
+            self.wake_at(*until);
+            return Err(String::new());
+        }
+        match self.create(pod) {
+            Ok(_) => {
+                self.memory.backoff.remove(&uid);
+                Ok(())
+            }
+            Err(error) => {
+                let last = self
+                    .memory
+                    .backoff
+                    .get(&uid)
+                    .map_or(Duration::from_millis(500), |(_, pause)| *pause);
+                let pause = (last * 2).min(Duration::from_secs(60));
+                self.memory.backoff.insert(uid, (self.now + pause, pause));
+                self.wake_after(pause);
+                Err(error.message().to_owned())
+            }
+        }
+    }
+}
+
+/// The uid of the controlling owner.
+pub(super) fn controller_of(value: &Value) -> Option<&str> {
+    let owner = object::items(&value["metadata"], "ownerReferences")
+        .find(|owner| owner["controller"] == true)?;
+    owner["uid"].as_str()
+}
+
+/// A controlling owner reference.
+pub(super) fn owner_reference(owner: &Value) -> Value {
+    json!({
+        "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": object::name(owner), "uid": owner["metadata"]["uid"],
+        "controller": true, "blockOwnerDeletion": true,
+    })
+}
+
+/// Neither terminating nor ended.
+pub(super) fn is_active(pod: &Value) -> bool {
+    !object::is_terminating(pod)
+        && !matches!(
+            pod["status"]["phase"].as_str(),
+            Some("Failed" | "Succeeded")
+        )
+}
+
+/// Whether the pod's Ready condition is true, and since when.
+pub(super) fn ready_since(pod: &Value) -> Option<Timestamp> {
+    let condition = object::items(&pod["status"], "conditions")
+        .find(|condition| condition["type"] == "Ready")?;
+    (condition["status"] == "True")
+        .then(|| condition["lastTransitionTime"].as_str()?.parse().ok())
+        .flatten()
+}
+
+/// Whether the pod is ready.
+pub(super) fn is_ready(pod: &Value) -> bool {
+    ready_since(pod).is_some()
+}
+
+/// Whether it has been ready for long enough; `wait` is what is missing.
+pub(super) fn is_available(pod: &Value, owner: &Value, pass: &mut Pass<'_>) -> bool {
+    let wanted = owner["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
+    let Some(since) = ready_since(pod) else {
+        return false;
+    };
+    let missing = wanted - pass.timestamp().duration_since(since).as_secs();
+    if wanted > 0 && missing > 0 {
+        pass.wake_after(Duration::from_secs(missing.unsigned_abs()));
+    }
+    wanted == 0 || missing <= 0
+}
+
+/// A count in a specification or status.
+pub(super) fn count(value: &Value) -> usize {
+    value
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok())
+        .unwrap_or(0)
+}
+
+/// Resolves a number or a percentage of `total`.
+pub(super) fn share(value: &Value, total: usize, round_up: bool) -> usize {
+    let Some(percent) = value
+        .as_str()
+        .and_then(|text| text.strip_suffix('%'))
+        .and_then(|text| text.parse::<usize>().ok())
+    else {
+        return count(value);
+    };
+    if round_up {
+        (total * percent).div_ceil(100)
+    } else {
+        total * percent / 100
+    }
+}
+
+/// Sets a condition; its transition time moves only when its status does.
+pub(super) fn set_condition(conditions: &mut Vec<Value>, mut condition: Value, now: &str) {
+    let old = conditions
+        .iter()
+        .find(|one| one["type"] == condition["type"]);
+    let kept = old
+        .filter(|old| old["status"] == condition["status"])
+        .map(|old| old["lastTransitionTime"].clone());
+    condition["lastTransitionTime"] = kept.unwrap_or_else(|| json!(now));
+    match conditions
+        .iter_mut()
+        .find(|one| one["type"] == condition["type"])
+    {
+        Some(one) => *one = condition,
+        None => conditions.push(condition),
+    }
+}

@@ -1,0 +1,328 @@
+//! Rollouts on paused time.
+
+use super::*;
+use crate::lab::api::Options;
+use crate::lab::api::object;
+use crate::lab::api::object::items;
+use serde_json::json;
+
+fn workload(kind: &str, name: &str, replicas: u64) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "serviceName": name,
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "app", "image": "app:1"}]}},
+        },
+    })
+}
+
+struct Cluster {
+    api: ApiServer,
+    _controllers: JoinHandle<()>,
+}
+
+impl Cluster {
+    fn new(settings: Settings) -> Self {
+        let api = ApiServer::new(&Options::default());
+        let controllers = start(&api, settings);
+        Self {
+            api,
+            _controllers: controllers,
+        }
+    }
+
+    /// Waits in virtual time until the object satisfies the predicate.
+    async fn until(&self, resource: &str, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut news = self.api.revisions();
+        let waited = async {
+            loop {
+                let found = self
+                    .api
+                    .object(resource, "default", name)
+                    .unwrap_or_default();
+                if holds(&found) {
+                    return found;
+                }
+                news.changed().await.expect("the server lives");
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(3600), waited).await {
+            Ok(found) => found,
+            Err(_) => panic!(
+                "never: {:#}",
+                self.api
+                    .object(resource, "default", name)
+                    .unwrap_or_default()["status"]
+            ),
+        }
+    }
+
+    fn patch(&self, path: &str, patch: Value) {
+        self.api
+            .request("test", "PATCH", path, patch)
+            .expect("patched");
+    }
+
+    fn restart(&self, plural: &str, name: &str) {
+        let patch =
+            json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "1"}}}}});
+        self.patch(
+            &format!("/apis/apps/v1/namespaces/default/{plural}/{name}"),
+            patch,
+        );
+    }
+
+    fn pods(&self) -> Vec<Arc<Value>> {
+        self.api.objects("pods", "default")
+    }
+}
+
+fn rolled_out(deployment: &Value) -> bool {
+    let status = &deployment["status"];
+    let wanted = &deployment["spec"]["replicas"];
+    status["observedGeneration"] == deployment["metadata"]["generation"]
+        && [
+            &status["updatedReplicas"],
+            &status["replicas"],
+            &status["availableReplicas"],
+        ]
+        .iter()
+        .all(|count| *count == wanted)
+}
+
+fn condition(value: &Value, kind: &str) -> Value {
+    items(&value["status"], "conditions")
+        .find(|one| one["type"] == kind)
+        .cloned()
+        .unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_rolls_within_surge_and_unavailable() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&workload("Deployment", "web", 4));
+    let first = cluster.until("deployments.apps", "web", rolled_out).await;
+    assert_eq!(
+        condition(&first, "Progressing")["reason"],
+        "NewReplicaSetAvailable"
+    );
+    assert_eq!(
+        first["metadata"]["annotations"]["deployment.kubernetes.io/revision"],
+        "1"
+    );
+
+    cluster.restart("deployments", "web");
+    let mut bounds = Vec::new();
+    cluster
+        .until("deployments.apps", "web", |deployment| {
+            let active = cluster
+                .pods()
+                .iter()
+                .filter(|pod| pass::is_active(pod))
+                .count();
+            let ready = cluster
+                .pods()
+                .iter()
+                .filter(|pod| pass::is_active(pod) && pass::is_ready(pod))
+                .count();
+            assert!(active <= 5 && ready >= 3, "{active} pods, {ready} ready");
+            rolled_out(deployment)
+        })
+        .await;
+    cluster
+        .until("deployments.apps", "web", |_| cluster.pods().len() == 4)
+        .await;
+    let sets = cluster.api.objects("replicasets.apps", "default");
+    bounds.extend(sets.iter().map(|set| set["spec"]["replicas"].clone()));
+    bounds.sort_by_key(|count| count.as_u64());
+    assert_eq!(bounds, [0, 4]);
+    assert!(
+        cluster
+            .pods()
+            .iter()
+            .all(|pod| pod["metadata"]["annotations"]["restarted"] == "1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_never_becomes_ready_exceeds_its_deadline_and_keeps_the_old_pods() {
+    let ready: Readiness = Arc::new(|pod| {
+        (pod["metadata"]["annotations"]["restarted"] != "1").then_some(Duration::from_secs(1))
+    });
+    let cluster = Cluster::new(Settings {
+        ready,
+        ..Settings::default()
+    });
+    cluster.api.seed(&workload("Deployment", "web", 4));
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    cluster.restart("deployments", "web");
+    let began = cluster.api.now();
+    let stuck = cluster
+        .until("deployments.apps", "web", |deployment| {
+            condition(deployment, "Progressing")["reason"] == "ProgressDeadlineExceeded"
+        })
+        .await;
+    assert!(cluster.api.now().duration_since(began).as_secs() >= 600);
+    assert_eq!(stuck["status"]["availableReplicas"], 3);
+    assert_eq!(condition(&stuck, "Progressing")["status"], "False");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_deployment_does_not_roll() {
+    let cluster = Cluster::new(Settings::default());
+    let mut web = workload("Deployment", "web", 2);
+    cluster.api.seed(&web);
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    web["spec"]["paused"] = json!(true);
+    cluster.api.seed(&web);
+    cluster.restart("deployments", "web");
+    let paused = cluster
+        .until("deployments.apps", "web", |deployment| {
+            deployment["status"]["observedGeneration"] == 3
+        })
+        .await;
+    assert_eq!(
+        condition(&paused, "Progressing")["reason"],
+        "DeploymentPaused"
+    );
+    assert_eq!(paused["status"].get("updatedReplicas"), None);
+    assert_eq!(cluster.api.objects("replicasets.apps", "default").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_set_updates_downwards_to_its_partition() {
+    let cluster = Cluster::new(Settings::default());
+    let mut db = workload("StatefulSet", "db", 3);
+    db["spec"]["updateStrategy"] =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+    cluster.api.seed(&db);
+    cluster
+        .until("statefulsets.apps", "db", |set| {
+            set["status"]["readyReplicas"] == 3
+        })
+        .await;
+    cluster.restart("statefulsets", "db");
+    cluster
+        .until("statefulsets.apps", "db", |set| {
+            set["status"]["updatedReplicas"] == 2 && set["status"]["readyReplicas"] == 3
+        })
+        .await;
+    let restarted: Vec<bool> = cluster
+        .pods()
+        .iter()
+        .map(|pod| pod["metadata"]["annotations"]["restarted"] == "1")
+        .collect();
+    assert_eq!(restarted, [false, true, true]);
+    assert_eq!(object::name(&cluster.pods()[0]), "db-0");
+    cluster.patch(
+        "/apis/apps/v1/namespaces/default/statefulsets/db",
+        json!({"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}),
+    );
+    cluster
+        .until("statefulsets.apps", "db", |set| {
+            set["status"]["currentRevision"] == set["status"]["updateRevision"]
+                && set["status"]["updatedReplicas"] == 3
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_set_runs_on_each_node_and_waits_where_told_to() {
+    let cluster = Cluster::new(Settings::default());
+    let mut agent = workload("DaemonSet", "agent", 0);
+    agent["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+    cluster.api.seed(&agent);
+    cluster
+        .until("daemonsets.apps", "agent", |set| {
+            set["status"]["numberReady"] == 3
+        })
+        .await;
+    cluster.restart("daemonsets", "agent");
+    let waiting = cluster
+        .until("daemonsets.apps", "agent", |set| {
+            set["status"]["observedGeneration"] == 2
+        })
+        .await;
+    assert_eq!(waiting["status"].get("updatedNumberScheduled"), None);
+    let rolling = json!({"spec": {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}}});
+    cluster.patch("/apis/apps/v1/namespaces/default/daemonsets/agent", rolling);
+    cluster
+        .until("daemonsets.apps", "agent", |set| {
+            assert!(
+                set["status"]["numberReady"].as_u64() >= Some(2),
+                "at most one is missing"
+            );
+            set["status"]["updatedNumberScheduled"] == 3 && set["status"]["numberAvailable"] == 3
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dependents_go_with_their_owner_and_a_namespace_with_its_content() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&workload("Deployment", "web", 2));
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    cluster
+        .api
+        .request(
+            "test",
+            "DELETE",
+            "/apis/apps/v1/namespaces/default/deployments/web",
+            json!({"propagationPolicy": "Foreground"}),
+        )
+        .expect("deleted");
+    cluster
+        .until("deployments.apps", "web", Value::is_null)
+        .await;
+    assert!(cluster.pods().is_empty());
+
+    cluster
+        .api
+        .seed(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}));
+    let mut web = workload("Deployment", "web", 1);
+    web["metadata"]["namespace"] = json!("shop");
+    cluster.api.seed(&web);
+    cluster
+        .until("pods", "", |_| {
+            cluster.api.objects("pods", "shop").len() == 1
+        })
+        .await;
+    cluster
+        .api
+        .request("test", "DELETE", "/api/v1/namespaces/shop", Value::Null)
+        .expect("deleted");
+    cluster
+        .until("namespaces", "", |_| {
+            cluster.api.object("namespaces", "", "shop").is_none()
+        })
+        .await;
+    assert!(cluster.api.objects("replicasets.apps", "shop").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_lists_its_ready_pods_and_a_budget_counts_them() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}}));
+    cluster.api.seed(&json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"minAvailable": "50%", "selector": {"matchLabels": {"app": "web"}}}}));
+    cluster.api.seed(&workload("Deployment", "web", 3));
+    let endpoints = cluster
+        .until("endpoints", "web", |found| {
+            items(&found["subsets"][0], "addresses").count() == 3
+        })
+        .await;
+    assert_eq!(endpoints["subsets"][0]["ports"][0]["port"], 8080);
+    let budget = cluster
+        .until("poddisruptionbudgets.policy", "web", |found| {
+            found["status"]["currentHealthy"] == 3
+        })
+        .await;
+    assert_eq!(
+        (
+            &budget["status"]["desiredHealthy"],
+            &budget["status"]["disruptionsAllowed"]
+        ),
+        (&json!(2), &json!(1))
+    );
+}
