@@ -9,23 +9,23 @@ use crate::model::Span;
 /// Declarative Istio upgrades: reviewed, rehearsed, reversible.
 #[derive(Debug, Parser)]
 #[command(name = "plan", version, propagate_version = true, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 
     /// Say more on stderr; repeat for yet more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 
     /// What to log, as tracing's directives: `plan=debug,kube=trace`
     #[arg(long, global = true, value_name = "FILTER", env = "PLAN_LOG")]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Check a plan, then execute it
     Run(Box<RunArgs>),
     /// Check plans and show what is wrong
@@ -58,54 +58,54 @@ pub enum Command {
 
 /// Which plan, with which inputs.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// The plan
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
 
     /// A YAML file of input values; repeatable, the last wins
     #[arg(long, value_name = "FILE")]
-    pub inputs: Vec<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 /// Which part of the plan.
 #[derive(Debug, Args)]
-pub struct SliceArgs {
+pub(crate) struct SliceArgs {
     /// This step alone; what it needs must prove done
     #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "until"])]
-    pub only: Option<String>,
+    pub(crate) only: Option<String>,
 
     /// This step and all that follows; what it needs must prove done
     #[arg(long, value_name = "STEP")]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
 
     /// This step and all that it needs
     #[arg(long, value_name = "STEP")]
-    pub until: Option<String>,
+    pub(crate) until: Option<String>,
 }
 
 /// Which cluster.
 #[derive(Debug, Args)]
-pub struct ClusterArgs {
+pub(crate) struct ClusterArgs {
     /// The kubeconfig's context
     #[arg(long)]
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
 
     /// The kubeconfig; default: $KUBECONFIG, ~/.kube/config, then the pod's service account
     #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
 
     /// The user to impersonate
     #[arg(long = "as", value_name = "USER")]
-    pub impersonate: Option<String>,
+    pub(crate) impersonate: Option<String>,
 }
 
 /// Where runs are kept.
 #[derive(Debug, Args)]
-pub struct StateArgs {
+pub(crate) struct StateArgs {
     /// The directory that holds the runs
     #[arg(
         long,
@@ -113,227 +113,227 @@ pub struct StateArgs {
         default_value = ".plan",
         env = "PLAN_STATE_DIR"
     )]
-    pub state_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
 }
 
 /// How a run is driven and shown.
 #[derive(Debug, Args)]
-pub struct DriveArgs {
+pub(crate) struct DriveArgs {
     /// Skip the question before the start
     #[arg(long, short)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 
     /// Approve a gate beforehand; `all` for each
     #[arg(long, value_name = "STEP")]
-    pub approve: Vec<String>,
+    pub(crate) approve: Vec<String>,
 
     /// How many steps may run at once
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
-    pub concurrency: u32,
+    pub(crate) concurrency: u32,
 
     /// After a failure, finish the branches that do not depend on it
     #[arg(long)]
-    pub keep_going: bool,
+    pub(crate) keep_going: bool,
 
     /// The longest that the run may take; stronger than the plan's own
     #[arg(long, value_name = "DURATION")]
-    pub timeout: Option<Span>,
+    pub(crate) timeout: Option<Span>,
 
     /// What stdout carries: text, or one event a line
     #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 
     /// A report file at the end: junit=FILE or markdown=FILE
     #[arg(long, value_name = "KIND=FILE", value_parser = parse_report)]
-    pub report: Vec<ReportFile>,
+    pub(crate) report: Vec<ReportFile>,
 }
 
 /// `plan run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// The plan and its inputs.
     #[command(flatten)]
-    pub plan: PlanArgs,
+    pub(crate) plan: PlanArgs,
     /// The part of it.
     #[command(flatten)]
-    pub slice: SliceArgs,
+    pub(crate) slice: SliceArgs,
     /// The cluster.
     #[command(flatten)]
-    pub cluster: ClusterArgs,
+    pub(crate) cluster: ClusterArgs,
     /// Where the run is kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
     /// How it is driven.
     #[command(flatten)]
-    pub drive: DriveArgs,
+    pub(crate) drive: DriveArgs,
 
     /// Show what would change, and change nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// With --dry-run: exit 2 where something would change
     #[arg(long, requires = "dry_run")]
-    pub detailed_exitcode: bool,
+    pub(crate) detailed_exitcode: bool,
 }
 
 /// `plan resume`.
 #[derive(Debug, Args)]
-pub struct ResumeArgs {
+pub(crate) struct ResumeArgs {
     /// The run; a unique beginning of its id is enough
-    pub run: String,
+    pub(crate) run: String,
     /// The cluster; its default is what the run began with.
     #[command(flatten)]
-    pub cluster: ClusterArgs,
+    pub(crate) cluster: ClusterArgs,
     /// Where the run is kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
     /// How it is driven.
     #[command(flatten)]
-    pub drive: DriveArgs,
+    pub(crate) drive: DriveArgs,
 
     /// Go on with the plan as it was, although its files have changed
     #[arg(long)]
-    pub as_recorded: bool,
+    pub(crate) as_recorded: bool,
 }
 
 /// `plan validate`.
 #[derive(Debug, Args)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// The plans
     #[arg(required = true)]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 
     /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
-    pub set: Vec<(String, String)>,
+    pub(crate) set: Vec<(String, String)>,
 
     /// A YAML file of input values; repeatable, the last wins
     #[arg(long, value_name = "FILE")]
-    pub inputs: Vec<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 
     /// How problems are shown
     #[arg(long, value_enum, default_value = "full")]
-    pub format: DiagnosticFormat,
+    pub(crate) format: DiagnosticFormat,
 
     /// Treat these as errors
     #[arg(long, value_enum)]
-    pub deny: Option<Deny>,
+    pub(crate) deny: Option<Deny>,
 }
 
 /// `plan render`.
 #[derive(Debug, Args)]
-pub struct RenderArgs {
+pub(crate) struct RenderArgs {
     /// The plan and its inputs.
     #[command(flatten)]
-    pub plan: PlanArgs,
+    pub(crate) plan: PlanArgs,
     /// The part of it.
     #[command(flatten)]
-    pub slice: SliceArgs,
+    pub(crate) slice: SliceArgs,
 }
 
 /// `plan graph`.
 #[derive(Debug, Args)]
-pub struct GraphArgs {
+pub(crate) struct GraphArgs {
     /// The plan and its inputs.
     #[command(flatten)]
-    pub plan: PlanArgs,
+    pub(crate) plan: PlanArgs,
     /// The part of it.
     #[command(flatten)]
-    pub slice: SliceArgs,
+    pub(crate) slice: SliceArgs,
 
     /// How it is drawn
     #[arg(long, value_enum, default_value = "text")]
-    pub format: GraphFormat,
+    pub(crate) format: GraphFormat,
 
     /// Say why each edge is there
     #[arg(long)]
-    pub why: bool,
+    pub(crate) why: bool,
 }
 
 /// `plan runs`.
 #[derive(Debug, Args)]
-pub struct RunsArgs {
+pub(crate) struct RunsArgs {
     /// Where the runs are kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 
     /// How they are shown
     #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// `plan status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The run; the newest where none is named
-    pub run: Option<String>,
+    pub(crate) run: Option<String>,
     /// Where the run is kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 
     /// How it is shown
     #[arg(long, value_enum, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// `plan approve` and `plan reject`.
 #[derive(Debug, Args)]
-pub struct AnswerArgs {
+pub(crate) struct AnswerArgs {
     /// The run; a unique beginning of its id is enough
-    pub run: String,
+    pub(crate) run: String,
     /// The gate
-    pub step: String,
+    pub(crate) step: String,
     /// Where the run is kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 
     /// Who decides; default: the user
     #[arg(long, value_name = "NAME")]
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 /// `plan cancel`.
 #[derive(Debug, Args)]
-pub struct CancelArgs {
+pub(crate) struct CancelArgs {
     /// The run; a unique beginning of its id is enough
-    pub run: String,
+    pub(crate) run: String,
     /// Where the run is kept.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
 }
 
 /// `plan explain`.
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     /// A step kind, a diagnostic code, or `exit-codes`; a list of all where none is named
-    pub topic: Option<String>,
+    pub(crate) topic: Option<String>,
 }
 
 /// `plan schema`.
 #[derive(Debug, Args)]
-pub struct SchemaArgs {
+pub(crate) struct SchemaArgs {
     /// The schema
     #[arg(value_enum, default_value = "plan")]
-    pub name: SchemaName,
+    pub(crate) name: SchemaName,
 }
 
 /// `plan new`.
 #[derive(Debug, Args)]
-pub struct NewArgs {
+pub(crate) struct NewArgs {
     /// The file to write; stdout where none is named
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// `plan completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// What stdout carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// For people.
     Text,
     /// For programs.
@@ -342,7 +342,7 @@ pub enum Output {
 
 /// How diagnostics are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DiagnosticFormat {
+pub(crate) enum DiagnosticFormat {
     /// With snippet and help.
     Full,
     /// `file:line:col: error[CODE]: message`.
@@ -357,7 +357,7 @@ pub enum DiagnosticFormat {
 
 /// How the graph is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GraphFormat {
+pub(crate) enum GraphFormat {
     /// For a terminal.
     Text,
     /// For Markdown.
@@ -370,30 +370,30 @@ pub enum GraphFormat {
 
 /// What `--deny` turns into errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Deny {
+pub(crate) enum Deny {
     /// Warnings.
     Warnings,
 }
 
 /// The schemas that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaName {
+pub(crate) enum SchemaName {
     /// The plan file.
     Plan,
 }
 
 /// A report file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportFile {
+pub(crate) struct ReportFile {
     /// Its kind.
-    pub kind: ReportKind,
+    pub(crate) kind: ReportKind,
     /// Where it goes.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// The kinds of report files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportKind {
+pub(crate) enum ReportKind {
     /// JUnit XML.
     Junit,
     /// Markdown.

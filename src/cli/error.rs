@@ -7,7 +7,7 @@ use super::exit::Exit;
 
 /// Why a command ends early.
 #[derive(Debug)]
-pub struct CliError {
+pub(crate) struct CliError {
     exit: Exit,
     message: String,
     causes: Vec<String>,
@@ -16,7 +16,7 @@ pub struct CliError {
 
 impl CliError {
     /// An error that ends with `exit`.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
@@ -26,13 +26,13 @@ impl CliError {
     }
 
     /// Wrong usage.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
     /// Adds the chain of causes.
     #[must_use]
-    pub fn because(mut self, error: &dyn Error) -> Self {
+    pub(crate) fn because(mut self, error: &dyn Error) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
             let text = cause.to_string();
@@ -46,13 +46,13 @@ impl CliError {
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// The code that the process ends with.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 }

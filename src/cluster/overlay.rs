@@ -22,8 +22,8 @@ struct State {
 
 impl Overlay {
     /// The predicted object, where there is one.
-    pub(super) fn get(&self, object: &ObjectRef) -> Option<Option<Object>> {
-        self.lock().objects.get(&any_version(object)).cloned().map(Some)
+    pub(super) fn get(&self, object: &ObjectRef) -> Option<Object> {
+        self.lock().objects.get(&any_version(object)).cloned()
     }
 
     /// Puts the predicted objects into a list, in place of the live ones.
@@ -39,7 +39,11 @@ impl Overlay {
         if state.objects.is_empty() {
             return;
         }
-        objects.retain(|object| !state.objects.contains_key(&any_version(&ObjectRef::from(object))));
+        objects.retain(|object| {
+            !state
+                .objects
+                .contains_key(&any_version(&ObjectRef::from(object)))
+        });
         let selected = state.objects.iter().filter(|(name, object)| {
             name.api_version == group(api_version)
                 && name.kind == kind
@@ -59,7 +63,9 @@ impl Overlay {
             after: Some(after.value().clone()),
             verb,
         });
-        state.objects.insert(any_version(&ObjectRef::from(&after)), after);
+        state
+            .objects
+            .insert(any_version(&ObjectRef::from(&after)), after);
     }
 
     /// The predictions since the last call.
@@ -74,7 +80,10 @@ impl Overlay {
 
 /// An object is the same in every version of its group.
 fn any_version(object: &ObjectRef) -> ObjectRef {
-    ObjectRef { api_version: group(&object.api_version).to_owned(), ..object.clone() }
+    ObjectRef {
+        api_version: group(&object.api_version).to_owned(),
+        ..object.clone()
+    }
 }
 
 fn group(api_version: &str) -> &str {

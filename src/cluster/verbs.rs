@@ -39,7 +39,7 @@ impl Cluster {
         if let Some(overlay) = &self.overlay
             && let Some(predicted) = overlay.get(object)
         {
-            return Ok(predicted);
+            return Ok(Some(predicted));
         }
         match self.get_live(object).await {
             Ok(object) => Ok(Some(object)),

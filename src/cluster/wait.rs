@@ -176,9 +176,8 @@ impl Known {
             .objects
             .binary_search_by(|known| key(known).cmp(&key(&object)));
         match (event, place) {
-            ("BOOKMARK", _) => return Taken::Nothing,
+            ("BOOKMARK", _) | ("DELETED", Err(_)) => return Taken::Nothing,
             ("DELETED", Ok(at)) => drop(self.objects.remove(at)),
-            ("DELETED", Err(_)) => return Taken::Nothing,
             (_, Ok(at)) => self.objects[at] = object,
             (_, Err(at)) => self.objects.insert(at, object),
         }

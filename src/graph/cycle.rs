@@ -31,7 +31,11 @@ pub(super) fn shortest(graph: &DiGraph<(), (), u32>) -> Cycle {
     starts.sort_unstable();
     let mut best: Vec<usize> = Vec::new();
     for start in starts.into_iter().take(STARTS) {
-        let limit = if best.is_empty() { usize::MAX } else { best.len() };
+        let limit = if best.is_empty() {
+            usize::MAX
+        } else {
+            best.len()
+        };
         if let Some(found) = back_to(graph, start, &component, limit) {
             best = found;
         }

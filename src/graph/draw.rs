@@ -89,21 +89,32 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     for (at, node) in drawing.nodes.iter().enumerate() {
         let indent = node.groups.len() * 2;
         let name = width - indent;
-        let names: Vec<&str> =
-            before[at].iter().map(|edge| drawing.nodes[edge.from].id.as_str()).collect();
+        let names: Vec<&str> = before[at]
+            .iter()
+            .map(|edge| drawing.nodes[edge.from].id.as_str())
+            .collect();
         let after = if names.is_empty() || why {
             String::new()
         } else {
             format!("  after {}", names.join(", "))
         };
-        line(&mut out, format_args!("{:indent$}{:<name$}  {:<16}{after}", "", node.id, node.kind));
+        line(
+            &mut out,
+            format_args!("{:indent$}{:<name$}  {:<16}{after}", "", node.id, node.kind),
+        );
         if let Some(when) = &node.when {
             line(&mut out, format_args!("{:indent$}  when {when}", ""));
         }
         if why {
             for edge in &before[at] {
                 let from = &drawing.nodes[edge.from].id;
-                line(&mut out, format_args!("{:indent$}  after {from}: {} ({})", "", edge.why, edge.place));
+                line(
+                    &mut out,
+                    format_args!(
+                        "{:indent$}  after {from}: {} ({})",
+                        "", edge.why, edge.place
+                    ),
+                );
             }
         }
     }
@@ -114,14 +125,23 @@ fn mermaid(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     let mut out = String::from("flowchart TD\n");
     for (at, node) in drawing.nodes.iter().enumerate() {
         let id = node.id.replace('"', "#quot;");
-        line(&mut out, format_args!("    n{at}[\"{id}<br/>{}\"]", node.kind));
+        line(
+            &mut out,
+            format_args!("    n{at}[\"{id}<br/>{}\"]", node.kind),
+        );
     }
     for edge in edges {
         if why {
             let why = edge.why.replace('"', "#quot;");
-            line(&mut out, format_args!("    n{} -->|\"{why}\"| n{}", edge.from, edge.to));
+            line(
+                &mut out,
+                format_args!("    n{} -->|\"{why}\"| n{}", edge.from, edge.to),
+            );
         } else {
-            line(&mut out, format_args!("    n{} --> n{}", edge.from, edge.to));
+            line(
+                &mut out,
+                format_args!("    n{} --> n{}", edge.from, edge.to),
+            );
         }
     }
     out
@@ -130,16 +150,29 @@ fn mermaid(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
 fn dot(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     let mut out = String::new();
-    line(&mut out, format_args!("digraph \"{}\" {{", quoted(&drawing.name)));
+    line(
+        &mut out,
+        format_args!("digraph \"{}\" {{", quoted(&drawing.name)),
+    );
     out.push_str("    node [shape=box];\n");
     for node in &drawing.nodes {
         let id = quoted(&node.id);
-        line(&mut out, format_args!("    \"{id}\" [label=\"{id}\\n{}\"];", node.kind));
+        line(
+            &mut out,
+            format_args!("    \"{id}\" [label=\"{id}\\n{}\"];", node.kind),
+        );
     }
     for edge in edges {
         let (from, to) = (&drawing.nodes[edge.from].id, &drawing.nodes[edge.to].id);
-        let label = if why { format!(" [label=\"{}\"]", quoted(&edge.why)) } else { String::new() };
-        line(&mut out, format_args!("    \"{}\" -> \"{}\"{label};", quoted(from), quoted(to)));
+        let label = if why {
+            format!(" [label=\"{}\"]", quoted(&edge.why))
+        } else {
+            String::new()
+        };
+        line(
+            &mut out,
+            format_args!("    \"{}\" -> \"{}\"{label};", quoted(from), quoted(to)),
+        );
     }
     out.push_str("}\n");
     out
@@ -181,7 +214,12 @@ mod tests {
             place: "a.yaml:1:1".to_owned(),
             when: None,
         };
-        let edge = |from, to| Edge { from, to, why: "needs".to_owned(), place: "a.yaml:2:3".to_owned() };
+        let edge = |from, to| Edge {
+            from,
+            to,
+            why: "needs".to_owned(),
+            place: "a.yaml:2:3".to_owned(),
+        };
         Drawing {
             name: "a".to_owned(),
             nodes: vec![
@@ -218,7 +256,9 @@ mod tests {
     fn mermaid_and_dot_name_nodes_safely() {
         let mut odd = drawing();
         odd.nodes[0].id = "a\"b".to_owned();
-        assert!(render(&odd, Format::Mermaid, false).contains("n0[\"a#quot;b<br/>install-revision\"]"));
+        assert!(
+            render(&odd, Format::Mermaid, false).contains("n0[\"a#quot;b<br/>install-revision\"]")
+        );
         assert!(render(&odd, Format::Dot, false).contains(r#""a\"b" -> "ready";"#));
     }
 

@@ -54,10 +54,16 @@ impl Graph {
         let mut open: Vec<usize> = self
             .inner
             .node_indices()
-            .map(|node| self.inner.neighbors_directed(node, Direction::Incoming).count())
+            .map(|node| {
+                self.inner
+                    .neighbors_directed(node, Direction::Incoming)
+                    .count()
+            })
             .collect();
-        let mut ready: BinaryHeap<Reverse<usize>> =
-            (0..self.len()).filter(|&node| open[node] == 0).map(Reverse).collect();
+        let mut ready: BinaryHeap<Reverse<usize>> = (0..self.len())
+            .filter(|&node| open[node] == 0)
+            .map(Reverse)
+            .collect();
         let mut order = Vec::with_capacity(self.len());
         while let Some(Reverse(node)) = ready.pop() {
             order.push(node);
@@ -90,7 +96,9 @@ impl Graph {
         let mut stack = from.to_vec();
         while let Some(node) = stack.pop() {
             if !std::mem::replace(&mut seen[node], true) {
-                let next = self.inner.neighbors_directed(NodeIndex::new(node), direction);
+                let next = self
+                    .inner
+                    .neighbors_directed(NodeIndex::new(node), direction);
                 stack.extend(next.map(NodeIndex::index));
             }
         }

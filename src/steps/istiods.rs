@@ -1,10 +1,9 @@
 //! The running istiods: who they are, and what they answer.
 
-use serde_json::Value;
-
 use super::context::StepError;
 use super::survey::revision_of;
-use crate::cluster::{Cluster, ClusterError, HttpRequest, Object, Selector};
+use crate::cluster::{Cluster, ClusterError, HttpRequest, Object, ObjectRef, Selector};
+use crate::mesh::istiod::Names;
 use crate::mesh::version::Version;
 
 /// The port of istiod's debug and metrics endpoints.
@@ -123,14 +122,25 @@ pub(super) fn unreachable(replica: &Replica, error: &StepError) -> String {
     format!("{} cannot be asked: {error}", replica.pod)
 }
 
-/// The cluster id that istiod gives its own cluster, from its Deployment's environment.
-pub(super) fn cluster_id(deployment: &Value) -> Option<String> {
-    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array()?;
-    containers
-        .iter()
+/// The id that a revision's istiod gives its own cluster, by its Deployment's environment; 1.5 has none.
+pub(super) async fn cluster_id(
+    cluster: &Cluster,
+    revision: &str,
+    namespace: &str,
+) -> Result<Option<String>, ClusterError> {
+    let name = Names::new(revision, namespace).istiod();
+    let deployment = ObjectRef::namespaced("apps/v1", "Deployment", namespace, &name);
+    let Some(deployment) = cluster.get(&deployment).await? else {
+        return Ok(None);
+    };
+    let containers = &deployment.value()["spec"]["template"]["spec"]["containers"];
+    Ok(containers
+        .as_array()
+        .into_iter()
+        .flatten()
         .filter_map(|container| container["env"].as_array())
         .flatten()
-        .find(|variable| variable["name"] == "CLUSTER_ID")?["value"]
-        .as_str()
-        .map(str::to_owned)
+        .find(|variable| variable["name"] == "CLUSTER_ID")
+        .and_then(|variable| variable["value"].as_str())
+        .map(str::to_owned))
 }

@@ -177,7 +177,7 @@ fn labels_of(object: &Object) -> Value {
     json!({ INJECTION_LABEL: pick(INJECTION_LABEL), REVISION_LABEL: pick(REVISION_LABEL) })
 }
 
-/// The field manager that will put the old labels back, where it is one of the GitOps tools.
+/// The field manager that will put the old labels back, where it is a tool that syncs from Git.
 fn gitops_owner(object: &Object) -> Option<&str> {
     const TOOLS: [&str; 4] = [
         "argocd",

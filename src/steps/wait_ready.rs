@@ -177,7 +177,7 @@ async fn serves(
                 return Ok((pods, version));
             }
             (None, true) => {
-                reasons.push(format!("no running istiod of revision {}", step.revision))
+                reasons.push(format!("no running istiod of revision {}", step.revision));
             }
             _ => {}
         }

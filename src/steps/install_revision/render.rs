@@ -1,6 +1,7 @@
 //! From the step's parameters to objects: by istioctl, by helm, or from files.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -169,7 +170,8 @@ fn manifests(step: &InstallRevision, workspace: &Workspace) -> Result<Vec<String
         .finalize()
         .iter()
         .fold("sha256:".to_owned(), |mut text, byte| {
-            text.push_str(&format!("{byte:02x}"));
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
             text
         });
     match &step.digest {

@@ -88,7 +88,7 @@ async fn check_kubernetes(
     };
     match kubernetes_verdict(to, &kubernetes) {
         KubernetesVerdict::Fine => {
-            report.pass("matrix", &object, format!("documented for Istio {to}"))
+            report.pass("matrix", &object, format!("documented for Istio {to}"));
         }
         KubernetesVerdict::BelowCodeMinimum { minimum } => report.fail(
             "kubernetes",

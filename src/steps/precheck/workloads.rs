@@ -1,7 +1,5 @@
 //! The workloads of one namespace: what no rollout restarts, what is not healthy now, what no budget lets go.
 
-use serde_json::Value;
-
 use super::finding::Report;
 use crate::cluster::rollout::{Rollout, rollout};
 use crate::cluster::{Cluster, ObjectRef, Selector};
@@ -72,9 +70,7 @@ async fn budgets(namespace: &str, cluster: &Cluster, report: &mut Report) -> Res
         .await?;
     for budget in budgets {
         let status = &budget.value()["status"];
-        if status["disruptionsAllowed"] == Value::from(0)
-            && status["expectedPods"] != Value::from(0)
-        {
+        if status["disruptionsAllowed"] == 0 && status["expectedPods"] != 0 {
             report.warn(
                 "pdb",
                 &ObjectRef::from(&budget).to_string(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::workloads::Workload;
@@ -100,7 +99,7 @@ fn judge(objects: &[Object], active: &BTreeSet<ObjectRef>) -> Wait<Result<Vec<Ob
         match rollout(object) {
             Rollout::Done => finished.push(name),
             Rollout::NotYet(why) => {
-                reasons.extend(why.into_iter().map(|why| format!("{name}: {why}")))
+                reasons.extend(why.into_iter().map(|why| format!("{name}: {why}")));
             }
             Rollout::Stuck(why) | Rollout::Never(why) => {
                 return Wait::Done(Err(format!("{name} does not roll out: {why}")));
@@ -141,7 +140,7 @@ async fn budget(
                     .iter()
                     .filter(|b| {
                         Labels::parse(&b.value()["spec"]["selector"]).matches(&pod)
-                            && b.value()["status"]["disruptionsAllowed"] == Value::from(0)
+                            && b.value()["status"]["disruptionsAllowed"] == 0
                     })
                     .map(|b| {
                         format!(

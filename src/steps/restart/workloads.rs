@@ -138,8 +138,8 @@ async fn owned_pods(
             continue;
         }
         let direct = Owner::from_controller(&pod).unwrap_or_else(|| Owner::of(&pod));
-        let owner = above.get(&direct).cloned().unwrap_or(direct);
-        owned.entry(owner).or_default().push(pod);
+        let top = above.get(&direct).cloned().unwrap_or(direct);
+        owned.entry(top).or_default().push(pod);
     }
     Ok(owned)
 }

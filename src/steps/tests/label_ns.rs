@@ -25,14 +25,22 @@ async fn both_labels_change_in_one_patch_and_a_second_run_changes_nothing() {
 async fn a_name_without_an_injector_is_refused_before_anything_changes() {
     let mesh = Mesh::new();
     let error = mesh
-        .run(Kind::LabelNs, json!({ "namespace": "shop", "revision": "canry" }))
+        .run(
+            Kind::LabelNs,
+            json!({ "namespace": "shop", "revision": "canry" }),
+        )
         .await
         .unwrap_err();
     assert_eq!(
         error.failure.message,
         "`canry` is neither a revision nor a tag with an active injector"
     );
-    assert!(error.failure.details.contains(&"revision canary".to_owned()));
+    assert!(
+        error
+            .failure
+            .details
+            .contains(&"revision canary".to_owned())
+    );
     assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
     assert!(mesh.said().is_empty());
 }
@@ -42,15 +50,25 @@ async fn a_second_injector_that_would_match_is_refused() {
     let mesh = Mesh::new();
     let mut twin = mesh
         .server
-        .object("mutatingwebhookconfigurations.admissionregistration.k8s.io", "", "istio-sidecar-injector-canary")
+        .object(
+            "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+            "",
+            "istio-sidecar-injector-canary",
+        )
         .unwrap();
     twin["metadata"] = json!({ "name": "twin", "labels": { "istio.io/rev": "canary" } });
     mesh.server.seed(&twin);
     let error = mesh
-        .run(Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" }))
+        .run(
+            Kind::LabelNs,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        )
         .await
         .unwrap_err();
-    assert!(error.failure.message.contains("2 injectors match"), "{error}");
+    assert!(
+        error.failure.message.contains("2 injectors match"),
+        "{error}"
+    );
     assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
 }
 
@@ -72,7 +90,10 @@ async fn a_dry_run_changes_nothing_and_sees_its_own_change() {
     assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
     let changes = mesh.steps.cluster().take_changes();
     let shown = crate::cluster::unified(&changes[0]);
-    assert!(shown.contains("-    istio-injection: enabled\n+    istio.io/rev: canary"), "{shown}");
+    assert!(
+        shown.contains("-    istio-injection: enabled\n+    istio.io/rev: canary"),
+        "{shown}"
+    );
     // The next step reads what this one would have made.
     assert!(!mesh.run(Kind::LabelNs, with).await.unwrap().changed);
 }

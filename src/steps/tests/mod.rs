@@ -49,8 +49,15 @@ impl Mesh {
             server.seed(&istiod(revision, version));
         }
         let cluster = Cluster::from_service(server.service("plan"), dry_run);
-        let workspace = Workspace { root: ".".into(), path: "".into() };
-        Self { server, steps: Steps::new(cluster, workspace), said: Arc::default() }
+        let workspace = Workspace {
+            root: ".".into(),
+            path: "".into(),
+        };
+        Self {
+            server,
+            steps: Steps::new(cluster, workspace),
+            said: Arc::default(),
+        }
     }
 
     /// A Deployment whose pods were injected by a revision.
@@ -85,7 +92,11 @@ impl Mesh {
 
     /// A running pod with the sidecar of a revision.
     fn pod(&self, name: &str, revision: &str, owners: &Value) {
-        let version = if revision == "canary" { "1.29.1" } else { "1.28.2" };
+        let version = if revision == "canary" {
+            "1.29.1"
+        } else {
+            "1.28.2"
+        };
         self.server.seed(&json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -131,7 +142,10 @@ impl Mesh {
             while let Some((_, report)) = inbox.recv().await {
                 match report {
                     Report::Intent(act, ready) => {
-                        self.said.lock().unwrap().push(format!("{} {}", act.verb, act.object));
+                        self.said
+                            .lock()
+                            .unwrap()
+                            .push(format!("{} {}", act.verb, act.object));
                         ready.send(Ok(())).unwrap();
                     }
                     Report::Note(text) => self.said.lock().unwrap().push(text),
@@ -148,7 +162,11 @@ impl Mesh {
 }
 
 fn istiod(revision: &str, version: &str) -> Value {
-    let name = if revision == "default" { "istiod".to_owned() } else { format!("istiod-{revision}") };
+    let name = if revision == "default" {
+        "istiod".to_owned()
+    } else {
+        format!("istiod-{revision}")
+    };
     let labels = json!({ "app": "istiod", "istio.io/rev": revision });
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",

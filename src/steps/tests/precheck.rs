@@ -27,10 +27,26 @@ async fn a_sound_mesh_passes_and_every_look_is_told() {
     mesh.workload("api", "default", &json!({}));
     let done = mesh.run(Kind::Precheck, with(json!({}))).await.unwrap();
     let findings = done.outputs["findings"].as_array().unwrap();
-    for code in ["hop", "matrix", "access", "crds", "labels", "webhooks", "workloads"] {
-        assert!(findings.iter().any(|f| f["code"] == code), "{code} is missing: {findings:?}");
+    for code in [
+        "hop",
+        "matrix",
+        "access",
+        "crds",
+        "labels",
+        "webhooks",
+        "workloads",
+    ] {
+        assert!(
+            findings.iter().any(|f| f["code"] == code),
+            "{code} is missing: {findings:?}"
+        );
     }
-    assert_eq!(done.outputs["verdict"], "pass", "{}", mesh.said().join("\n"));
+    assert_eq!(
+        done.outputs["verdict"],
+        "pass",
+        "{}",
+        mesh.said().join("\n")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +54,10 @@ async fn each_fault_is_found_with_its_object() {
     let mesh = Mesh::new();
     // No endpoints: both injectors are dead.
     for (name, labels) in [
-        ("both", json!({ "istio-injection": "enabled", "istio.io/rev": "canary" })),
+        (
+            "both",
+            json!({ "istio-injection": "enabled", "istio.io/rev": "canary" }),
+        ),
         ("dangling", json!({ "istio.io/rev": "gone" })),
     ] {
         mesh.server.seed(&json!({
@@ -48,7 +67,10 @@ async fn each_fault_is_found_with_its_object() {
     mesh.workload("paused", "default", &json!({ "paused": true }));
     mesh.pod("bare", "default", &json!([]));
     let error = mesh
-        .run(Kind::Precheck, with(json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "absent"] })))
+        .run(
+            Kind::Precheck,
+            with(json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "absent"] })),
+        )
         .await
         .unwrap_err();
     let found = error.failure.details.join("\n");

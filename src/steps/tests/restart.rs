@@ -10,7 +10,10 @@ fn label_canary(mesh: &Mesh) {
 }
 
 fn marked(mesh: &Mesh, name: &str) -> Value {
-    let object = mesh.server.object("deployments.apps", "shop", name).unwrap();
+    let object = mesh
+        .server
+        .object("deployments.apps", "shop", name)
+        .unwrap();
     object["spec"]["template"]["metadata"]["annotations"]["plan/restarted-by"].clone()
 }
 
@@ -27,9 +30,18 @@ async fn only_what_has_not_moved_is_marked_and_the_rest_is_named() {
     assert_eq!(done.outputs["restarted"], json!(["Deployment/shop/old"]));
     let said = mesh.said();
     assert!(said.contains(&"patch Deployment/shop/old".to_owned()));
-    assert!(said.iter().any(|line| line.starts_with("Deployment/shop/paused cannot be restarted: its rollout is paused")));
-    assert!(said.iter().any(|line| line.starts_with("Pod/shop/bare cannot be restarted: a bare pod")));
-    assert_eq!(marked(&mesh, "old"), Value::Null, "a dry run changes nothing");
+    assert!(said.iter().any(|line| {
+        line.starts_with("Deployment/shop/paused cannot be restarted: its rollout is paused")
+    }));
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("Pod/shop/bare cannot be restarted: a bare pod"))
+    );
+    assert_eq!(
+        marked(&mesh, "old"),
+        Value::Null,
+        "a dry run changes nothing"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,10 +49,19 @@ async fn a_namespace_that_would_get_another_revision_is_refused() {
     let mesh = Mesh::new();
     mesh.workload("old", "default", &json!({}));
     let error = mesh
-        .run(Kind::Restart, json!({ "namespace": "shop", "revision": "canary" }))
+        .run(
+            Kind::Restart,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        )
         .await
         .unwrap_err();
-    assert!(error.failure.message.contains("would give the sidecar of another revision"), "{error}");
+    assert!(
+        error
+            .failure
+            .message
+            .contains("would give the sidecar of another revision"),
+        "{error}"
+    );
     assert_eq!(marked(&mesh, "old"), Value::Null);
 }
 
@@ -51,11 +72,17 @@ async fn pods_that_do_not_move_although_the_rollout_ended_fail_the_step_by_name(
     label_canary(&mesh);
     mesh.workload("old", "default", &json!({}));
     let error = mesh
-        .run(Kind::Restart, json!({ "namespace": "shop", "revision": "canary" }))
+        .run(
+            Kind::Restart,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        )
         .await
         .unwrap_err();
     assert_eq!(marked(&mesh, "old"), "run-1/step");
-    assert!(error.failure.details[0].starts_with("Deployment/shop/old: old-1-a has revision default"), "{error:?}");
+    assert!(
+        error.failure.details[0].starts_with("Deployment/shop/old: old-1-a has revision default"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +94,9 @@ async fn a_resumed_step_finds_its_own_mark() {
         "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
     } });
     mesh.workload("old", "default", &annotated);
-    let result = mesh.run(Kind::Restart, json!({ "namespace": "shop" })).await;
+    let result = mesh
+        .run(Kind::Restart, json!({ "namespace": "shop" }))
+        .await;
     assert!(result.is_err(), "the pod did not move");
     assert!(mesh.said().is_empty(), "no second patch");
 }

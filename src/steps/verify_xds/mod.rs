@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::context::{Done, Probe, StepContext, StepError};
-use super::istiods::{MONITORING, Replica, replicas};
+use super::istiods::{MONITORING, Replica, cluster_id, replicas};
 use super::label_ns::resolve;
 use super::survey;
 use crate::cluster::Cluster;
@@ -110,7 +110,7 @@ async fn round(
     let target = Target {
         revision: revision.to_owned(),
         version: Some(version(step, revision, &answers)?),
-        cluster: None,
+        cluster: cluster_id(cluster, revision, &step.istio_namespace).await?,
         settle: step.settle.0,
         stale_after: step.stale_after.0,
     };
