@@ -20,7 +20,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     let page = if let Some(kind) = Kind::from_name(topic) {
         explain_kind(kind)
     } else if let Ok(code) = Code::from_str(&topic.to_uppercase()) {
-        format!("# {code}: {}\n\n{}", code.title(), code.explain())
+        code.explain().to_owned()
     } else if topic == "exit-codes" {
         exit_codes()
     } else {

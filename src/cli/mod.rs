@@ -1,9 +1,13 @@
 //! The command line: the only place that knows the terminal, the environment and exit codes.
 
-mod args;
+pub(crate) mod args;
 mod error;
 pub mod exit;
+mod explain;
+mod new;
+mod schema;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -37,6 +41,16 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
+        Command::Explain(args) => explain::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::New(args) => new::run(args),
+        Command::Completions(args) => schema::completions(args),
         _ => Err(CliError::usage("not yet")),
     }
+}
+
+/// Writes data to stdout; a reader that has gone away is no error.
+fn stdout(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _closed_pipe = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

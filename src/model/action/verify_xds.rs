@@ -7,6 +7,11 @@ use super::istio_system;
 use crate::model::duration::Span;
 
 /// Asks every istiod replica of every revision who is connected, and proves that each proxy moved.
+///
+/// Each pod gets the worst verdict that is true of it: MISSING (connected to no istiod), ERROR (it rejects its
+/// configuration), BOTH (connected to the target and to another revision), OLD (on another revision, or of another
+/// version), STALE (it leaves its configuration unanswered), MOVED; or SKIPPED with the reason why nothing is expected of
+/// it. The step ends well when each is MOVED or SKIPPED.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyXds {
