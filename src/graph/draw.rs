@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::picture;
 use super::reduce::reduced;
 
 /// What is drawn: nodes in an order that keeps every edge.
@@ -67,8 +68,8 @@ pub fn render(drawing: &Drawing, format: Format, why: bool) -> String {
     };
     match format {
         Format::Text => text(drawing, &edges, why),
-        Format::Mermaid => mermaid(drawing, &edges, why),
-        Format::Dot => dot(drawing, &edges, why),
+        Format::Mermaid => picture::mermaid(drawing, &edges, why),
+        Format::Dot => picture::dot(drawing, &edges, why),
         Format::Json => json(drawing),
     }
 }
@@ -121,63 +122,6 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     out
 }
 
-fn mermaid(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
-    let mut out = String::from("flowchart TD\n");
-    for (at, node) in drawing.nodes.iter().enumerate() {
-        let id = node.id.replace('"', "#quot;");
-        line(
-            &mut out,
-            format_args!("    n{at}[\"{id}<br/>{}\"]", node.kind),
-        );
-    }
-    for edge in edges {
-        if why {
-            let why = edge.why.replace('"', "#quot;");
-            line(
-                &mut out,
-                format_args!("    n{} -->|\"{why}\"| n{}", edge.from, edge.to),
-            );
-        } else {
-            line(
-                &mut out,
-                format_args!("    n{} --> n{}", edge.from, edge.to),
-            );
-        }
-    }
-    out
-}
-
-fn dot(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut out = String::new();
-    line(
-        &mut out,
-        format_args!("digraph \"{}\" {{", quoted(&drawing.name)),
-    );
-    out.push_str("    node [shape=box];\n");
-    for node in &drawing.nodes {
-        let id = quoted(&node.id);
-        line(
-            &mut out,
-            format_args!("    \"{id}\" [label=\"{id}\\n{}\"];", node.kind),
-        );
-    }
-    for edge in edges {
-        let (from, to) = (&drawing.nodes[edge.from].id, &drawing.nodes[edge.to].id);
-        let label = if why {
-            format!(" [label=\"{}\"]", quoted(&edge.why))
-        } else {
-            String::new()
-        };
-        line(
-            &mut out,
-            format_args!("    \"{}\" -> \"{}\"{label};", quoted(from), quoted(to)),
-        );
-    }
-    out.push_str("}\n");
-    out
-}
-
 /// Edges name their nodes: positions mean nothing outside.
 fn json(drawing: &Drawing) -> String {
     let id = |at: usize| drawing.nodes[at].id.as_str();
@@ -194,7 +138,8 @@ fn json(drawing: &Drawing) -> String {
     format!("{whole:#}\n")
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+/// Adds a line, without blanks at its end.
+pub(super) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _infallible = writeln!(out, "{text}");
     let end = out.trim_end().len();
@@ -253,13 +198,33 @@ mod tests {
     }
 
     #[test]
-    fn mermaid_and_dot_name_nodes_safely() {
+    fn mermaid_and_dot_draw_groups_and_name_nodes_safely() {
         let mut odd = drawing();
-        odd.nodes[0].id = "a\"b".to_owned();
-        assert!(
-            render(&odd, Format::Mermaid, false).contains("n0[\"a#quot;b<br/>install-revision\"]")
-        );
-        assert!(render(&odd, Format::Dot, false).contains(r#""a\"b" -> "ready";"#));
+        odd.nodes[0].id = "a\"#\n".to_owned();
+        insta::assert_snapshot!(render(&odd, Format::Mermaid, true), @r##"
+        flowchart TD
+            n0["a#quot;#35; <br/>install-revision"]
+            n1["ready<br/>wait-ready"]
+            subgraph g0 ["migrate"]
+                n2["migrate[shop].label<br/>label-ns"]
+            end
+            n0 -->|"needs"| n1
+            n0 -->|"needs"| n2
+            n1 -->|"needs"| n2
+        "##);
+        insta::assert_snapshot!(render(&odd, Format::Dot, false), @r##"
+        digraph "a" {
+            node [shape=box];
+            n0 [label="a\"# \ninstall-revision"];
+            n1 [label="ready\nwait-ready"];
+            subgraph cluster_g0 {
+                label="migrate";
+                n2 [label="migrate[shop].label\nlabel-ns"];
+            }
+            n0 -> n1;
+            n1 -> n2;
+        }
+        "##);
     }
 
     #[test]

@@ -2,37 +2,45 @@
 
 use super::draw::{Drawing, Edge};
 
-/// Above this many nodes times edges a reduction costs more than it shows.
-const MOST: usize = 4_000_000;
+/// Above this many words of 64 nodes times edges a reduction costs more than it shows: 10 000 nodes with 100 000 edges
+/// are well below.
+const MOST: usize = 50_000_000;
 
 /// The edges that are not implied by others. The nodes must be in an order that keeps every edge; a drawing too large
 /// to be reduced in passing keeps all.
 pub(super) fn reduced(drawing: &Drawing) -> Vec<&Edge> {
     let nodes = drawing.nodes.len();
-    if nodes.saturating_mul(drawing.edges.len()) > MOST {
+    let words = nodes.div_ceil(64);
+    if words.saturating_mul(nodes.max(drawing.edges.len())) > MOST {
         return drawing.edges.iter().collect();
     }
-    // reach[n]: what n needs, directly or not, as a set of bits.
-    let words = nodes.div_ceil(64);
-    let mut reach = vec![vec![0_u64; words]; nodes];
     let mut incoming: Vec<Vec<usize>> = vec![Vec::new(); nodes];
-    for edge in &drawing.edges {
-        incoming[edge.to].push(edge.from);
+    for (at, edge) in drawing.edges.iter().enumerate() {
+        incoming[edge.to].push(at);
     }
-    let mut implied: Vec<Vec<u64>> = vec![vec![0; words]; nodes];
-    for node in 0..nodes {
-        for &needed in &incoming[node] {
-            for word in 0..words {
-                let through = reach[needed][word];
-                implied[node][word] |= through;
-                reach[node][word] |= through;
+    // One row of bits a node: what it needs, directly or not.
+    let mut reach = vec![0_u64; nodes * words];
+    let mut kept = vec![false; drawing.edges.len()];
+    for (node, mut edges) in incoming.into_iter().enumerate() {
+        let (before, own) = reach.split_at_mut(node * words);
+        let own = &mut own[..words];
+        // From the nearest need to the farthest: what an edge adds, only a nearer one can have implied.
+        edges.sort_by_key(|&at| std::cmp::Reverse(drawing.edges[at].from));
+        for at in edges {
+            let needed = drawing.edges[at].from;
+            let bit = 1 << (needed % 64);
+            kept[at] = own[needed / 64] & bit == 0;
+            if kept[at] && needed < node {
+                let row = &before[needed * words..][..words];
+                own.iter_mut()
+                    .zip(row)
+                    .for_each(|(one, other)| *one |= other);
             }
-            reach[node][needed / 64] |= 1 << (needed % 64);
+            own[needed / 64] |= bit;
         }
     }
-    drawing
-        .edges
-        .iter()
-        .filter(|edge| implied[edge.to][edge.from / 64] >> (edge.from % 64) & 1 == 0)
+    let edges = drawing.edges.iter().zip(kept);
+    edges
+        .filter_map(|(edge, kept)| kept.then_some(edge))
         .collect()
 }

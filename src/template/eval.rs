@@ -94,16 +94,16 @@ pub(super) fn eval(template: &Template, lookup: &dyn Lookup) -> Outcome<Evaluate
 }
 
 fn expression_value(expression: &Expression, lookup: &dyn Lookup) -> Outcome<Evaluated> {
-    let ast = expression.parse()?;
-    if let Some((root, path)) = references::reference(&ast)
-        && let (key, []) = references::key_of(&root, &path)
+    if let Some((root, path)) = &expression.name
+        && let (key, []) = references::key_of(root, path)
     {
-        return match lookup.get(&root, key) {
+        return match lookup.get(root, key) {
             Found::Known(value) => Ok(Evaluated::Known(value)),
             Found::Unknown(cause) => Ok(Evaluated::Unknown(vec![cause])),
             Found::Missing(why) => Err(no_value(expression, expression.span(), Some(&why))),
         };
     }
+    let ast = expression.parse()?;
     let evaluation = Evaluation::new(expression, &ast, lookup);
     match evaluation.value(&ast)? {
         Three::Known(value) => {

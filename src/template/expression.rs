@@ -15,6 +15,8 @@ use crate::source::Span;
 #[derive(Debug, Clone)]
 pub(super) struct Expression {
     pub(super) source: String,
+    /// Its root and path, where it is nothing but a name: the commonest case, and known after the first look.
+    pub(super) name: Option<(String, Vec<String>)>,
     start: usize,
     place: Place,
 }
@@ -23,6 +25,7 @@ impl Expression {
     pub(super) fn new(text: &str, range: Range<usize>, place: Place) -> Self {
         Self {
             source: text[range.clone()].to_owned(),
+            name: None,
             start: range.start,
             place,
         }

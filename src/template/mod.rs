@@ -122,8 +122,8 @@ impl Template {
                     template.parts.push(Part::Text(text));
                 }
                 Piece::Expression(range) => {
-                    let expression = Expression::new(&scalar.text, range.clone(), place);
-                    template.collect(&expression, &mut problems);
+                    let mut expression = Expression::new(&scalar.text, range.clone(), place);
+                    expression.name = template.collect(&expression, &mut problems);
                     template.parts.push(Part::Expression(expression));
                 }
             }
@@ -135,11 +135,19 @@ impl Template {
         }
     }
 
-    /// Takes what an expression refers to and calls, and what is wrong with it.
-    fn collect(&mut self, expression: &Expression, problems: &mut Vec<Diagnostic>) {
+    /// Takes what an expression refers to and calls, and what is wrong with it; gives the name that it is, where it is
+    /// nothing else.
+    fn collect(
+        &mut self,
+        expression: &Expression,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<(String, Vec<String>)> {
         let ast = match expression.parse() {
             Ok(ast) => ast,
-            Err(problem) => return problems.push(*problem),
+            Err(problem) => {
+                problems.push(*problem);
+                return None;
+            }
         };
         let found = references::collect(&ast, expression);
         problems.extend(found.problems);
@@ -157,6 +165,7 @@ impl Template {
                 }));
             }
         }
+        references::reference(&ast)
     }
 
     /// The text as written, for people.
