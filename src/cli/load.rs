@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::args::{PlanArgs, SliceArgs};
 use super::error::CliError;
 use super::exit::Exit;
@@ -88,4 +90,17 @@ pub(super) fn judge(
         return Err(CliError::new(Exit::Invalid, format!("the plan has {count} {noun}")));
     }
     Ok(())
+}
+
+/// Reads the copy of a plan that a run keeps, with the inputs that it began with; the sensitive ones come anew from the
+/// environment.
+pub(super) fn recorded(
+    file: &Path,
+    inputs: &Map<String, Value>,
+    purpose: Purpose,
+) -> Result<Loaded, CliError> {
+    let text = Value::Object(inputs.clone()).to_string();
+    let files = vec![("the inputs of the run".to_owned(), text.into_bytes())];
+    let given = Given { set: Vec::new(), files, env: variables() };
+    Ok(check::load(file, &Disk, &given, purpose))
 }

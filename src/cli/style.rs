@@ -24,3 +24,16 @@ pub(super) fn look_stdout() -> Look {
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
+
+/// Whether stderr is a terminal, on which progress can be drawn.
+pub(super) fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Asks on stderr and reads a line; `None` where there is none.
+pub(super) fn ask(question: &str) -> Option<String> {
+    anstream::eprint!("{question} ");
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).ok()?;
+    (read > 0).then(|| line.trim().to_lowercase())
+}

@@ -24,7 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Where a plan's files are, and where programs are looked up.
 #[derive(Debug, Clone)]
 pub struct Workspace {
-    /// The directory that relative paths start from.
+    /// Where `files` and `values` are: the copy that the run keeps, or the plan's directory.
+    pub files: PathBuf,
+    /// Where `charts` and `binary` are, which are not copied: the plan's directory.
     pub root: PathBuf,
     /// The directories with programs, as `PATH` has them.
     pub path: OsString,
@@ -82,13 +84,11 @@ async fn istioctl(
         args.extend(["--set".to_owned(), format!("{key}={}", scalar(value))]);
     }
     for file in &step.values {
-        args.extend(["-f".to_owned(), absolute(workspace, file)]);
+        args.extend(["-f".to_owned(), kept(workspace, file)]);
     }
     if let Some(charts) = &step.charts {
-        args.extend([
-            version.charts_flag().to_owned(),
-            absolute(workspace, charts),
-        ]);
+        let charts = workspace.root.join(charts).display().to_string();
+        args.extend([version.charts_flag().to_owned(), charts]);
     }
     start(&program, args, workspace, context).await
 }
@@ -133,7 +133,7 @@ async fn helm(
         &set,
     );
     for file in &step.values {
-        args.extend(["--values".to_owned(), absolute(workspace, file)]);
+        args.extend(["--values".to_owned(), kept(workspace, file)]);
     }
     texts.push(start(&program, args, workspace, context).await?);
     Ok(texts)
@@ -161,7 +161,7 @@ fn manifests(step: &InstallRevision, workspace: &Workspace) -> Result<Vec<String
     let mut hash = Sha256::new();
     let mut texts = Vec::new();
     for file in &step.files {
-        let text = fs_err::read_to_string(workspace.root.join(file))
+        let text = fs_err::read_to_string(workspace.files.join(file))
             .map_err(|error| StepError::failed(error.to_string()))?;
         hash.update(text.as_bytes());
         texts.push(text);
@@ -205,8 +205,8 @@ async fn start(
         .await
 }
 
-fn absolute(workspace: &Workspace, file: &str) -> String {
-    workspace.root.join(file).display().to_string()
+fn kept(workspace: &Workspace, file: &str) -> String {
+    workspace.files.join(file).display().to_string()
 }
 
 fn scalar(value: &Value) -> String {

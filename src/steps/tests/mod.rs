@@ -50,6 +50,7 @@ impl Mesh {
         }
         let cluster = Cluster::from_service(server.service("plan"), dry_run);
         let workspace = Workspace {
+            files: ".".into(),
             root: ".".into(),
             path: "".into(),
         };

@@ -1,0 +1,217 @@
+//! Driving a run: its locks, its journal, its reports, signals, people, and how it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _};
+
+use super::args::{DriveArgs, Output, ReportKind};
+use super::error::CliError;
+use super::exit::Exit;
+use super::{connect, origin, style};
+use crate::check::Checked;
+use crate::cluster::{self, Cluster};
+use crate::engine::{
+    self, Approve, Control, Gatekeeper, Options, Orders, Question, Reply, Run, RunEnd, SystemClock,
+};
+use crate::event::RunResult;
+use crate::journal::{RunDir, RunState, StoreError};
+use crate::model::NodeId;
+use crate::report::{self, Reporter};
+use crate::steps::{StepError, Steps, Workspace};
+
+/// What is to be run.
+pub(super) struct Job {
+    /// Its directory.
+    pub(super) dir: RunDir,
+    /// The plan.
+    pub(super) checked: Arc<Checked>,
+    /// The cluster.
+    pub(super) cluster: Cluster,
+    /// What `for_each` found there.
+    pub(super) looked_up: BTreeMap<String, Vec<String>>,
+    /// The steps outside of the slice, which must prove done.
+    pub(super) prove: BTreeSet<NodeId>,
+    /// The directory of the plan, for what is not copied.
+    pub(super) root: PathBuf,
+    /// Where the run stood, when it is taken up again.
+    pub(super) resume: Option<RunState>,
+}
+
+/// Runs it to its end, or until it must wait for people.
+pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
+    let id = job.dir.id().clone();
+    let me = format!("process {} of {} on {}", std::process::id(), origin::user(), origin::host());
+    let lock = job.dir.lock(&me).map_err(|error| held(&error))?;
+    let namespaces = super::run::istio_namespaces(&job.checked);
+    let leases = connect::lock(&job.cluster, &namespaces, &id, state_dir).await?;
+    let leases = Arc::new(Leases(leases));
+    let journal = job.dir.journal(lock).map_err(|error| failed(&error))?;
+    let files = job.dir.plan_file().map_err(|error| failed(&error))?;
+    let workspace = Workspace {
+        files: files.parent().unwrap_or(&job.root).to_path_buf(),
+        root: job.root.clone(),
+        path: origin::path(),
+    };
+    let (control, orders) = Control::new();
+    let signals = tokio::spawn(signals(control));
+    let run = Run {
+        id: id.clone(),
+        execute: Arc::new(Steps::new(job.cluster.clone(), workspace)),
+        journal,
+        reporters: reporters(args)?,
+        clock: Arc::new(SystemClock),
+        options: options(&job, args),
+        gatekeeper: style::is_interactive().then(|| Arc::new(Terminal) as Arc<dyn Gatekeeper>),
+        lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
+        mailbox: Some(job.dir.mailbox()),
+        resume: job.resume,
+        checked: job.checked,
+    };
+    let outcome = run_to_end(run, orders).await;
+    signals.abort();
+    if let Ok(leases) = Arc::try_unwrap(leases) {
+        for lease in leases.0 {
+            // It ends by itself where the cluster cannot be reached any more.
+            let _ends_by_itself = lease.release().await;
+        }
+    }
+    outcome.map(|end| exit(&end, id.as_str()))
+}
+
+async fn run_to_end(run: Run, orders: Orders) -> Result<RunEnd, CliError> {
+    let outcome = engine::run(run, orders).await.map_err(|error| {
+        CliError::new(Exit::Failed, "the run cannot go on")
+            .because(&error)
+            .help("nothing further was changed; `plan resume` goes on when the cause is mended")
+    })?;
+    outcome.report.map_err(|error| {
+        CliError::new(Exit::Failed, "a report could not be written").because(&error)
+    })?;
+    Ok(outcome.end)
+}
+
+fn exit(end: &RunEnd, run: &str) -> Exit {
+    match end {
+        RunEnd::Finished(RunResult::Succeeded) => Exit::Done,
+        RunEnd::Finished(RunResult::Failed | RunResult::TimedOut) => Exit::Failed,
+        RunEnd::Finished(RunResult::Rejected) => Exit::Gate,
+        RunEnd::Finished(RunResult::Interrupted | RunResult::Cancelled) => Exit::Interrupted,
+        RunEnd::Suspended(gates) => {
+            for gate in gates {
+                anstream::eprintln!("waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'");
+            }
+            anstream::eprintln!("then: plan resume {run}");
+            Exit::Gate
+        }
+    }
+}
+
+fn options(job: &Job, args: &DriveArgs) -> Options {
+    Options {
+        concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
+        keep_going: args.keep_going,
+        timeout: args.timeout,
+        seed: uuid::Uuid::now_v7().as_u64_pair().1,
+        approve: Approve {
+            all: args.approve.iter().any(|step| step == "all"),
+            steps: args.approve.iter().cloned().collect(),
+        },
+        origin: origin::origin(job.cluster.context(), Some(job.cluster.server())),
+        looked_up: job.looked_up.clone(),
+        prove: job.prove.clone(),
+    }
+}
+
+fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
+    let mut all: Vec<Box<dyn Reporter>> = Vec::new();
+    match args.output {
+        Output::Json => all.push(Box::new(report::Json::new(Box::new(std::io::stdout())))),
+        Output::Text if style::is_terminal() => {
+            all.push(Box::new(report::Progress::new()));
+        }
+        Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
+    }
+    for file in &args.report {
+        let out = fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
+        match file.kind {
+            ReportKind::Junit => all.push(Box::new(report::Junit::new(Box::new(out)))),
+            ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
+        }
+    }
+    Ok(all)
+}
+
+/// Passes SIGINT and SIGTERM on to the run.
+async fn signals(control: Control) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        control.interrupt();
+    }
+}
+
+/// The locks of all Istio namespaces that a run touches.
+struct Leases(Vec<cluster::Lease>);
+
+impl engine::Lease for Leases {
+    fn holder(&self) -> String {
+        let holders: Vec<String> = self.0.iter().map(|lease| lease.holder().to_string()).collect();
+        holders.join(", ")
+    }
+
+    fn certain(&self) -> Result<(), StepError> {
+        if self.0.iter().all(cluster::Lease::is_certain) {
+            Ok(())
+        } else {
+            Err(StepError::transient("the cluster's lock is not certainly held any more"))
+        }
+    }
+}
+
+/// The person at the terminal.
+struct Terminal;
+
+impl Gatekeeper for Terminal {
+    fn ask(&self, question: Question) -> BoxFuture<'static, Option<Reply>> {
+        async move {
+            let answer = tokio::task::spawn_blocking(move || {
+                style::ask(&format!("{}: {} [y/n/later]", question.node, question.message))
+            });
+            let approve = match answer.await.ok()?.as_deref()? {
+                "y" | "yes" => true,
+                "n" | "no" => false,
+                _ => return None,
+            };
+            Some(Reply { approve, by: origin::user() })
+        }
+        .boxed()
+    }
+}
+
+pub(super) fn held(error: &StoreError) -> CliError {
+    match error {
+        StoreError::Held(_) => CliError::new(Exit::Locked, error.to_string())
+            .help("`plan status` shows how far it is; `plan cancel` ends it"),
+        _ => failed(error),
+    }
+}
+
+/// A run that is not there is wrong usage; anything else is the file system's.
+pub(super) fn failed(error: &StoreError) -> CliError {
+    match error {
+        StoreError::Unknown(_) | StoreError::Ambiguous { .. } => {
+            CliError::usage(error.to_string()).help("`plan runs` lists them")
+        }
+        _ => CliError::new(Exit::Failed, "the run's directory is of no use").because(error),
+    }
+}

@@ -1,0 +1,82 @@
+//! `plan resume`: goes on where a run stood, with the plan as it was.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::{ClusterArgs, ResumeArgs};
+use super::drive::{Job, drive, failed};
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{judge, recorded};
+use super::{connect, run};
+use crate::check::{Purpose, Slice};
+use crate::event::RunResult;
+use crate::journal::{Phase, RunDir, Stored};
+
+/// Resumes a run.
+pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
+    let dir = RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
+    let state = dir.read().map_err(|error| failed(&error))?.state();
+    if state.phase == Phase::Ended(RunResult::Succeeded) {
+        anstream::eprintln!("{} has ended well; there is nothing to resume", dir.id());
+        return Ok(Exit::Done);
+    }
+    let stored = dir.stored().map_err(|error| failed(&error))?;
+    if !args.as_recorded {
+        refuse_changes(&dir)?;
+    }
+    let plan = dir.plan_file().map_err(|error| failed(&error))?;
+    let loaded = recorded(&plan, &stored.manifest.inputs, Purpose::Run)?;
+    let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
+    let outcome = loaded.check(Some(&facts), &state.looked_up, &slice(&stored));
+    judge(&outcome.diagnostics, &outcome.sources)?;
+    let checked = outcome
+        .checked
+        .ok_or_else(|| CliError::new(Exit::Bug, "a plan without errors that cannot be run"))?;
+    anstream::eprintln!("run {} goes on ({})", dir.id(), dir.path().display());
+    let job = Job {
+        dir,
+        prove: run::prove(&checked),
+        checked: Arc::new(checked),
+        cluster,
+        looked_up: state.looked_up.clone(),
+        root: stored.manifest.base,
+        resume: Some(state),
+    };
+    drive(job, &args.drive, &args.state.state_dir).await
+}
+
+/// The plan that people look at and the one that would go on must be the same.
+fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
+    let changes = dir
+        .changed_files(|path| fs_err::read(path).ok())
+        .map_err(|error| failed(&error))?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    for change in &changes {
+        let now = change.now.as_deref().map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into_owned());
+        let then = String::from_utf8_lossy(&change.then);
+        let diff = similar::TextDiff::from_lines(&*then, &now);
+        let names = (format!("{} (as recorded)", change.path), format!("{} (now)", change.path));
+        anstream::eprint!("{}", diff.unified_diff().header(&names.0, &names.1));
+    }
+    let names: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    Err(CliError::new(Exit::Stale, format!("changed since the run began: {}", names.join(", ")))
+        .help("`--as-recorded` goes on with the plan as it was; a new plan is a new run"))
+}
+
+/// The flags, and what the run began with where they are silent.
+fn cluster_args(args: &ResumeArgs, stored: &Stored) -> ClusterArgs {
+    let option = |name: &str| stored.manifest.options.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+    ClusterArgs {
+        context: args.cluster.context.clone().or_else(|| option("context")),
+        kubeconfig: args.cluster.kubeconfig.clone().or_else(|| option("kubeconfig").map(PathBuf::from)),
+        impersonate: args.cluster.impersonate.clone().or_else(|| option("as")),
+    }
+}
+
+fn slice(stored: &Stored) -> Slice {
+    let option = |name: &str| stored.manifest.options.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+    Slice { only: option("only"), from: option("from"), until: option("until") }
+}

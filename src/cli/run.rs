@@ -1,0 +1,148 @@
+//! `plan run`: check, then execute; or show.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use super::args::RunArgs;
+use super::drive::{Job, drive, failed};
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{judge, load, slice};
+use super::{connect, dry_run, origin, style};
+use crate::check::{Checked, Purpose, Role, Work};
+use crate::journal::{Manifest, RunDir, Stored, StoredFile, run_id};
+use crate::model::action::ISTIO_SYSTEM;
+use crate::model::{Action, NodeId};
+use crate::steps::{Steps, Workspace};
+
+/// Checks the plan, looks at the cluster, asks, and runs.
+pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
+    let loaded = load(&args.plan, Purpose::Run)?;
+    judge_early(&args.plan.file, &loaded)?;
+    if !args.dry_run && !args.drive.yes && !style::is_interactive() {
+        return Err(CliError::usage("nobody is there to say yes")
+            .help("pass --yes, or look first with --dry-run"));
+    }
+    let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
+    let looked_up = connect::look_up(&loaded, &cluster).await?;
+    let outcome = loaded.check(Some(&facts), &looked_up, &slice(&args.slice));
+    judge(&outcome.diagnostics, &outcome.sources)?;
+    let checked = outcome.checked.ok_or_else(|| CliError::new(Exit::Bug, "a plan without errors that cannot be run"))?;
+    let root = directory(&args.plan.file)?;
+    if args.dry_run {
+        let workspace = Workspace { files: root.clone(), root, path: origin::path() };
+        let steps = Steps::new(cluster, workspace);
+        return dry_run::run(&checked, &steps, origin::now(), args.drive.output, args.detailed_exitcode).await;
+    }
+    if !args.drive.yes && !confirmed(&checked, cluster.context(), cluster.server()) {
+        anstream::eprintln!("nothing was done");
+        return Ok(Exit::Done);
+    }
+    let random = uuid::Uuid::now_v7().as_u64_pair().1 & 0xffff;
+    let id = run_id(origin::now(), checked.name(), u16::try_from(random).unwrap_or_default());
+    let stored = store(args, &checked, &root, cluster.context(), cluster.server());
+    let dir = RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
+    anstream::eprintln!("run {id} ({})", dir.path().display());
+    let job = Job {
+        dir,
+        prove: prove(&checked),
+        checked: Arc::new(checked),
+        cluster,
+        looked_up,
+        root,
+        resume: None,
+    };
+    drive(job, &args.drive, &args.state.state_dir).await
+}
+
+/// What is wrong with the text is said before the cluster is asked.
+fn judge_early(file: &Path, loaded: &crate::check::Loaded) -> Result<(), CliError> {
+    if loaded.diagnostics().has_errors() {
+        judge(loaded.diagnostics(), loaded.sources())?;
+    }
+    if !file.is_file() {
+        return Err(CliError::usage(format!("{} is no file", file.display())));
+    }
+    Ok(())
+}
+
+fn directory(file: &Path) -> Result<PathBuf, CliError> {
+    let full = fs_err::canonicalize(file).map_err(|error| CliError::usage(error.to_string()))?;
+    Ok(full.parent().unwrap_or(Path::new("/")).to_path_buf())
+}
+
+/// The steps that the slice leaves out and that must prove done.
+pub(super) fn prove(checked: &Checked) -> BTreeSet<NodeId> {
+    checked.prove().iter().cloned().collect()
+}
+
+fn confirmed(checked: &Checked, context: Option<&str>, server: &str) -> bool {
+    let steps = checked.tasks().iter().filter(|task| matches!(task.role, Role::Step(_))).count();
+    let context = context.unwrap_or("in-cluster");
+    let question = format!("{}: {steps} steps on context {context} ({server}). Run it? [y/N]", checked.name());
+    matches!(style::ask(&question).as_deref(), Some("y" | "yes"))
+}
+
+fn store(
+    args: &RunArgs,
+    checked: &Checked,
+    root: &Path,
+    context: Option<&str>,
+    server: &str,
+) -> Stored {
+    let name = args.plan.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut options = Map::new();
+    options.insert("context".to_owned(), json!(context));
+    options.insert("kubeconfig".to_owned(), json!(args.cluster.kubeconfig));
+    options.insert("as".to_owned(), json!(args.cluster.impersonate));
+    options.insert("only".to_owned(), json!(args.slice.only));
+    options.insert("from".to_owned(), json!(args.slice.from));
+    options.insert("until".to_owned(), json!(args.slice.until));
+    Stored {
+        manifest: Manifest {
+            root: name,
+            base: root.to_path_buf(),
+            inputs: checked.inputs().clone(),
+            origin: origin::origin(context, Some(server)),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            options,
+            digests: Map::new(),
+        },
+        files: checked
+            .files()
+            .iter()
+            .map(|(path, bytes)| StoredFile { path: path.clone(), bytes: bytes.clone() })
+            .collect(),
+    }
+}
+
+/// The Istio namespaces that the steps touch: each has a lock of its own.
+pub(super) fn istio_namespaces(checked: &Checked) -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = checked
+        .tasks()
+        .iter()
+        .filter_map(|task| match &task.role {
+            Role::Step(Work::Ready(action)) => Some(istio_namespace(action).to_owned()),
+            Role::Step(Work::Deferred(..)) | Role::Open | Role::Wave | Role::Close { .. } => None,
+        })
+        .collect();
+    if all.is_empty() {
+        all.insert(ISTIO_SYSTEM.to_owned());
+    }
+    all
+}
+
+fn istio_namespace(action: &Action) -> &str {
+    match action {
+        Action::Precheck(step) => &step.istio_namespace,
+        Action::InstallRevision(step) => &step.istio_namespace,
+        Action::WaitReady(step) => &step.istio_namespace,
+        Action::LabelNs(step) => &step.istio_namespace,
+        Action::Restart(step) => &step.istio_namespace,
+        Action::VerifyXds(step) => &step.istio_namespace,
+        Action::Gate(step) => &step.istio_namespace,
+    }
+}
