@@ -1,4 +1,4 @@
-//! `plan explain`: a step kind, a diagnostic code, the exit codes.
+//! `plan explain`: a step kind, a diagnostic code, expressions, the exit codes.
 
 use std::str::FromStr as _;
 
@@ -10,6 +10,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::suggest::closest;
 use crate::model::Kind;
 use crate::model::schema::explain_kind;
+use crate::template;
 
 /// Prints the page of a topic, or the list of topics.
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
@@ -21,6 +22,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
         explain_kind(kind)
     } else if let Ok(code) = Code::from_str(&topic.to_uppercase()) {
         code.explain().to_owned()
+    } else if topic == "expressions" {
+        template::explain()
     } else if topic == "exit-codes" {
         exit_codes()
     } else {
@@ -37,9 +40,13 @@ fn index() -> String {
     }
     text.push_str("\nDiagnostics:\n");
     for code in Code::ALL {
-        text.push_str(&format!("  {code}  {:<7}  {}\n", code.severity().as_str(), code.title()));
+        text.push_str(&format!(
+            "  {code}  {:<7}  {}\n",
+            code.severity().as_str(),
+            code.title()
+        ));
     }
-    text.push_str("\nAlso: exit-codes\n");
+    text.push_str("\nAlso: expressions, exit-codes\n");
     text
 }
 
@@ -56,7 +63,7 @@ fn unknown(topic: &str) -> CliError {
         .iter()
         .map(|kind| kind.as_str())
         .chain(Code::ALL.iter().map(|code| code.as_str()))
-        .chain(["exit-codes"]);
+        .chain(["expressions", "exit-codes"]);
     let error = CliError::usage(format!("there is nothing to explain about `{topic}`"));
     match closest(topic, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),

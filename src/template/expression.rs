@@ -106,17 +106,30 @@ impl Expression {
             _ => self.span(),
         };
         let detail = error.detail().unwrap_or("it is not an expression");
-        problem(
+        let mut told = problem(
             &format!("an expression cannot be read: {detail}"),
             span,
             "here",
-        )
+        );
+        told.help = FOREIGN
+            .iter()
+            .find(|(sign, _)| self.source.contains(sign))
+            .map(|(_, help)| (*help).to_owned());
+        told
     }
 }
 
 fn problem(message: &str, span: Span, label: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(Code::TemplateSyntax, message).at(span, label))
 }
+
+/// What other languages write, and what is written here.
+const FOREIGN: [(&str, &str); 4] = [
+    ("&&", "write `and`"),
+    ("||", "write `or`"),
+    ("!", "write `not`"),
+    ("?", "write `a if condition else b`"),
+];
 
 const STEPS: &str = "steps.";
 

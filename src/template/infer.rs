@@ -10,7 +10,7 @@ use minijinja::value::ValueKind;
 use super::expression::Expression;
 use super::functions;
 use super::references::{self, offsets};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::mesh::version::Version;
 use crate::model::Outcome;
 
@@ -164,7 +164,13 @@ impl Inference<'_> {
             BinOpKind::Lt | BinOpKind::Lte | BinOpKind::Gt | BinOpKind::Gte => {
                 self.order((&op.left, left), (&op.right, right));
             }
-            BinOpKind::In => {}
+            BinOpKind::In => {
+                if let (Type::Outcome, Expr::List(list)) = (left, &op.right) {
+                    for item in &list.items {
+                        self.no_outcome(item);
+                    }
+                }
+            }
             BinOpKind::ScAnd | BinOpKind::ScOr => return left.or(right),
             BinOpKind::Concat => return Type::String,
             BinOpKind::Add | BinOpKind::Mul => return self.sum(op, left, right),
@@ -232,18 +238,8 @@ impl Inference<'_> {
     /// `==` between types that are never equal, and with an outcome that does not exist.
     fn equality(&mut self, left: (&Expr<'_>, Type), right: (&Expr<'_>, Type)) {
         for ((_, one), (expr, _)) in [(left, right), (right, left)] {
-            if let (Type::Outcome, Some(name)) = (one, literal(expr))
-                && !Outcome::ALL.iter().any(|outcome| outcome.as_str() == name)
-            {
-                let names = Outcome::ALL.map(Outcome::as_str);
-                let span = self.expression.at(&offsets(expr.span()));
-                let problem = Diagnostic::new(
-                    Code::ExpressionType,
-                    format!("no step ever ends as `{name}`"),
-                )
-                .at(span, "not an outcome")
-                .help(format!("the outcomes are {}", names.join(", ")));
-                return self.problems.push(problem);
+            if one == Type::Outcome && self.no_outcome(expr) {
+                return;
             }
         }
         let (one, other) = (left.1, right.1);
@@ -253,6 +249,23 @@ impl Inference<'_> {
         if apart {
             self.wrong(right.0, format!("{one} never equals {other}"));
         }
+    }
+
+    /// Reports the text of an outcome that does not exist.
+    fn no_outcome(&mut self, expr: &Expr<'_>) -> bool {
+        let names = Outcome::ALL.map(Outcome::as_str);
+        let Some(name) = literal(expr).filter(|name| !names.contains(name)) else {
+            return false;
+        };
+        let span = self.expression.at(&offsets(expr.span()));
+        let message = format!("no step ever ends as `{name}`");
+        let problem = Diagnostic::new(Code::ExpressionType, message).at(span, "not an outcome");
+        let problem = match suggest::closest(name, names) {
+            Some(_) => problem.suggest(name, names),
+            None => problem.help(format!("the outcomes are {}", names.join(", "))),
+        };
+        self.problems.push(problem);
+        true
     }
 
     /// `<` and its like: never between versions, and only within one type.

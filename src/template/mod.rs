@@ -6,6 +6,7 @@
 //! [`FUNCTIONS`] named here. A value that is not there is an error; [limits] keep hostile templates short.
 
 mod eval;
+mod explain;
 mod expression;
 mod functions;
 mod infer;
@@ -15,6 +16,7 @@ mod references;
 mod scan;
 
 pub use eval::{Evaluated, Found, Lookup};
+pub use explain::explain;
 pub use functions::{FILTERS, FUNCTIONS, TESTS};
 pub use infer::{Type, Types};
 pub use references::{CLUSTER_FIELDS, ROOTS, RUN_FIELDS, Reference};

@@ -215,15 +215,12 @@ impl Walk<'_> {
         let problem = Diagnostic::new(Code::UnknownFunction, format!("unknown {what} `{name}`"))
             .at(place, format!("there is no such {what}"))
             .suggest(name, names.clone());
-        let problem = if problem.help.is_none() {
-            problem.help(format!(
-                "there are: {}",
-                names.collect::<Vec<_>>().join(", ")
-            ))
-        } else {
-            problem
+        let help = match problem.help {
+            None if what == "function" => meant(name),
+            None => format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
+            Some(ref help) => help.clone(),
         };
-        self.found.problems.push(problem);
+        self.found.problems.push(problem.help(help));
     }
 
     /// `map('lower')`, `select('version', '>= 1.10')`: the first argument names a filter or test.
@@ -311,6 +308,22 @@ impl Walk<'_> {
         self.found
             .problems
             .push(Diagnostic::new(code, message).at(span, label));
+    }
+}
+
+/// What to write for a function that other languages have.
+fn meant(function: &str) -> String {
+    let folded = function.to_lowercase();
+    match folded.as_str() {
+        "success" => "a step runs only after its needs have succeeded: leave it out".to_owned(),
+        "contains" => "write `'part' in text`".to_owned(),
+        "startswith" => "write `text is startingwith('…')`".to_owned(),
+        "endswith" => "write `text is endingwith('…')`".to_owned(),
+        "len" => "write `value | length`".to_owned(),
+        name if FILTERS.iter().any(|(filter, _)| *filter == name) => {
+            format!("it is a filter: write `value | {name}`")
+        }
+        _ => "there are only `always()` and `failure()`, for `when`".to_owned(),
     }
 }
 

@@ -280,7 +280,7 @@ fn mistakes_are_found_without_values() {
         ),
         (
             "${{ range(10) }}",
-            "P0314 at `range`: unknown function `range` (there are: always, failure)",
+            "P0314 at `range`: unknown function `range` (there are only `always()` and `failure()`, for `when`)",
         ),
         (
             "${{ inputs.a.upper() }}",
@@ -320,6 +320,70 @@ fn mistakes_are_found_without_values() {
         wrong("${{ inputs.a b }}")
     );
     assert_eq!(wrong("${{ inputs }} ${{ steps.a }}").len(), 2);
+}
+
+/// Who comes from another language is told the word of this one.
+#[test]
+fn foreign_words_are_recognised() {
+    for (text, help) in [
+        ("inputs.a && inputs.b", "write `and`"),
+        ("!inputs.a", "write `not`"),
+        ("inputs.a ? 1 : 2", "write `a if condition else b`"),
+        ("success()", "leave it out"),
+        ("contains(inputs.a, 'x')", "write `'part' in text`"),
+        ("toJSON(inputs.a)", "it is a filter: write `value | tojson`"),
+    ] {
+        let told = wrong_condition(text);
+        assert!(
+            told.len() == 1 && told[0].contains(help),
+            "{text}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_listed_is_there_and_nothing_else() {
+    for (filter, _) in FILTERS {
+        let text = format!("${{{{ inputs.list | map('{filter}') | length }}}}");
+        if let Err(problem) = parse(&text).eval(&names()) {
+            assert!(
+                !problem.message.contains("unknown"),
+                "{filter}: {}",
+                problem.message
+            );
+        }
+    }
+    for (test, _) in TESTS.iter().filter(|(test, _)| *test != "version") {
+        let text = format!("${{{{ inputs.list | select('{test}') | list }}}}");
+        if let Err(problem) = parse(&text).eval(&names()) {
+            assert!(
+                !problem.message.contains("unknown"),
+                "{test}: {}",
+                problem.message
+            );
+        }
+    }
+    let env = functions::environment();
+    assert_eq!(env.globals().count(), 0);
+    for filter in [
+        "groupby",
+        "pprint",
+        "format",
+        "safe",
+        "attr",
+        "urlencode",
+        "dictsort",
+    ] {
+        assert!(
+            env.compile_expression(&format!("[]|{filter}"))
+                .is_ok_and(|e| e.eval(()).is_err()),
+            "{filter}"
+        );
+    }
+    let page = explain();
+    for (name, what) in FILTERS.iter().chain(TESTS).chain(FUNCTIONS) {
+        assert!(page.contains(name) && page.contains(what), "{name}");
+    }
 }
 
 #[test]
@@ -419,8 +483,12 @@ fn wrong_types_are_reported() {
             "P0312 at `inputs.n`: a version is text",
         ),
         (
+            "${{ steps.a.outcome in ['failed', 'timeout'] }}",
+            "P0312 at `'timeout'`: no step ever ends as `timeout` (did you mean `timed_out`?)",
+        ),
+        (
             "${{ steps.a.outcome == 'success' }}",
-            "P0312 at `'success'`: no step ever ends as `success` (the outcomes are succeeded,",
+            "P0312 at `'success'`: no step ever ends as `success` (",
         ),
     ] {
         let (_, problems) = parse(text).infer(&Declared);
