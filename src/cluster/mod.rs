@@ -15,6 +15,8 @@ mod object;
 mod overlay;
 pub mod rollout;
 mod select;
+#[cfg(test)]
+mod tests;
 pub mod tool;
 mod verbs;
 mod wait;

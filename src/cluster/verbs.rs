@@ -15,6 +15,8 @@ use super::{Cluster, FIELD_MANAGER};
 
 /// How many objects one answer of a list holds at most.
 const CHUNK: usize = 500;
+/// The longest that one request may take: the server gives up after 60 s, and an admission webhook has up to 30.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// What an apply did.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,13 +86,22 @@ impl Cluster {
         let path = path(api_version, &resource, namespace, None);
         let mut objects = Vec::new();
         let mut next = String::new();
+        let mut limit = CHUNK;
         loop {
-            let mut url = format!("{path}?limit={CHUNK}{}", selection(selector));
+            let mut url = format!("{path}?limit={limit}{}", selection(selector));
             if !next.is_empty() {
                 url.push_str("&continue=");
                 url.push_str(&query(&next));
             }
-            let mut answer = self.call(Method::GET, url, None, None).await?;
+            let answer = self.call(Method::GET, url, None, None).await;
+            if matches!(&answer, Err(error) if error.class == ErrorClass::Gone && !next.is_empty())
+            {
+                // The moment that the chunks show is forgotten: begin again, in one piece.
+                (limit, next) = (0, String::new());
+                objects.clear();
+                continue;
+            }
+            let mut answer = answer?;
             if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
                 objects.extend(items.into_iter().map(|item| named(item, api_version, kind)));
             }
@@ -371,15 +382,13 @@ impl Cluster {
         content: Option<&'static str>,
     ) -> Result<Value, ClusterError> {
         let request = request(method, url, body, content)?;
-        let answer = self.client.send(request).await?;
-        let status = answer.status();
-        let retry_after = retry_after(&answer);
-        let bytes = answer
-            .into_body()
-            .collect()
-            .await
-            .map_err(ClusterError::from)?
-            .to_bytes();
+        let exchange = async {
+            let answer = self.client.send(request).await?;
+            let (status, retry_after) = (answer.status(), retry_after(&answer));
+            let bytes = answer.into_body().collect().await?.to_bytes();
+            Ok((status, retry_after, bytes))
+        };
+        let (status, retry_after, bytes) = self.within(exchange).await?;
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| {
                 ClusterError::new(
@@ -389,6 +398,35 @@ impl Cluster {
             });
         }
         Err(refusal(status.as_u16(), &bytes, retry_after))
+    }
+
+    /// One request whose answer is read as it comes.
+    pub(super) async fn open(&self, method: Method, url: String) -> Result<Body, ClusterError> {
+        let answer = self
+            .within(self.client.send(request(method, url, None, None)?))
+            .await?;
+        let (status, retry_after) = (answer.status(), retry_after(&answer));
+        if status.is_success() {
+            return Ok(answer.into_body());
+        }
+        let bytes = self.within(answer.into_body().collect_bytes()).await?;
+        Err(refusal(status.as_u16(), &bytes, retry_after))
+    }
+
+    /// The answer, or that there is none in time. Errors of the connection name the server.
+    pub(super) async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, ClusterError> {
+        let server = &self.server;
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(ClusterError::from(error)),
+            Err(_) => Err(ClusterError::new(
+                ErrorClass::Transient(None),
+                format!("no answer from {server} within {} s", PATIENCE.as_secs()),
+            )),
+        }
     }
 }
 
@@ -423,7 +461,14 @@ pub(super) fn refusal(code: u16, bytes: &[u8], retry_after: Option<Duration>) ->
             .collect(),
         ..Status::default()
     });
+    // A watch tells its error as an event of a successful answer: there the status itself has the code.
+    let code = if status.code == 0 { code } else { status.code };
     ClusterError::from_status(&Status { code, ..status }, retry_after)
+}
+
+/// The error that a watch tells as an event.
+pub(super) fn told(status: &Value) -> ClusterError {
+    refusal(500, status.to_string().as_bytes(), None)
 }
 
 fn retry_after<B>(answer: &http::Response<B>) -> Option<Duration> {

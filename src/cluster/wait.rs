@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _};
 use http::Method;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Cluster;
-use super::error::{ClusterError, ErrorClass, innermost};
+use super::error::{ClusterError, ErrorClass};
 use super::kinds::path;
 use super::object::{Object, Selector};
-use super::verbs::{key, named, refusal, request, selection};
+use super::verbs::{key, named, selection};
 
-/// How long one watch lasts; the server ends it, and the next goes on where it ended.
+/// How long one watch lasts, in seconds; the server ends it, and the next goes on where it ended.
 const WATCH: u64 = 60;
-/// How long a watch may stay silent beyond that before it is given up.
+/// How long a watch may stay silent before it is given up: so long may a dead connection go unnoticed.
 const SILENCE: Duration = Duration::from_secs(75);
-/// The pauses between attempts after errors; then the wait fails.
-const PAUSES: [u64; 5] = [1, 2, 4, 8, 15];
-/// How many events are taken at once, so that a burst is judged once.
-const BURST: usize = 256;
+/// The pause after the first error in a row; doubled by each further one.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between attempts.
+const LONGEST: Duration = Duration::from_secs(15);
+/// A watch that ends sooner than this is an error as well: a server that cuts every watch is not to be flooded.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// What a look at the objects says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,29 +34,14 @@ pub enum Wait<T> {
     Not(Vec<String>),
 }
 
-/// Why a watch ended.
-enum End<T> {
-    /// The judge said so.
-    Done(T),
-    /// The server or the network: go on from the same resource version.
-    Cut,
-    /// The resource version is too old: list again.
-    Gone,
-}
-
-/// The objects as they are known, and the resource version up to which.
-struct Known {
-    objects: Vec<Object>,
-    version: String,
-}
-
 impl Cluster {
-    /// Waits until `judge` is content with the objects, telling its reasons as they change.
+    /// Waits until `judge` is content with the objects, telling its reasons as they change. Errors that may pass are
+    /// told and waited out; how long all of it may take is the caller's matter.
     ///
-    /// In a dry run nothing comes about: the judge is asked once, and is taken at its word or ignored.
+    /// In a dry run nothing comes about: the judge is asked once, and its reasons are the error.
     ///
     /// # Errors
-    /// What the server keeps answering, after a few attempts.
+    /// What the server says for good.
     pub async fn wait<T>(
         &self,
         api_version: &str,
@@ -62,125 +51,258 @@ impl Cluster {
         mut judge: impl FnMut(&[Object]) -> Wait<T>,
         mut told: impl FnMut(Vec<String>),
     ) -> Result<T, ClusterError> {
-        let mut failures = 0;
-        let mut known: Option<Known> = None;
-        loop {
-            let step = async {
-                let known = match &mut known {
-                    Some(known) => known,
-                    empty => {
-                        let (objects, version) = self
-                            .list_live(api_version, kind, namespace, selector)
-                            .await?;
-                        let known = empty.insert(Known { objects, version });
-                        match judge(&known.objects) {
-                            Wait::Done(value) => return Ok(End::Done(value)),
-                            Wait::Not(reasons) => told(reasons),
-                        }
-                        known
-                    }
-                };
-                let resource = self.resource(api_version, kind).await?;
-                let url = format!(
-                    "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={}{}",
-                    path(api_version, &resource, namespace, None),
-                    known.version,
-                    selection(selector)
-                );
-                self.watch(url, (api_version, kind), known, &mut judge, &mut told)
-                    .await
+        if self.is_dry_run() {
+            let objects = self.list(api_version, kind, namespace, selector).await?;
+            return match judge(&objects) {
+                Wait::Done(value) => Ok(value),
+                Wait::Not(reasons) => Err(ClusterError::new(
+                    ErrorClass::Invalid,
+                    format!("a dry run does not wait: {}", reasons.join("; ")),
+                )),
             };
-            match step.await {
-                Ok(End::Done(value)) => return Ok(value),
-                Ok(End::Cut) => failures = 0,
-                Ok(End::Gone) => known = None,
-                Err(error) if error.class == ErrorClass::Gone => known = None,
-                Err(error) if error.is_transient() && failures < PAUSES.len() => {
-                    told(vec![format!("the API server: {error}; trying again")]);
-                    tokio::time::sleep(Duration::from_secs(PAUSES[failures])).await;
-                    failures += 1;
-                }
-                Err(error) => return Err(error),
-            }
         }
-    }
-
-    async fn watch<T>(
-        &self,
-        url: String,
-        (api_version, kind): (&str, &str),
-        known: &mut Known,
-        judge: &mut impl FnMut(&[Object]) -> Wait<T>,
-        told: &mut impl FnMut(Vec<String>),
-    ) -> Result<End<T>, ClusterError> {
-        let answer = self
-            .client
-            .send(request(Method::GET, url, None, None)?)
-            .await?;
-        let status = answer.status();
-        if !status.is_success() {
-            let bytes = answer.into_body().collect_bytes().await?;
-            return Err(refusal(status.as_u16(), &bytes, None));
-        }
-        let body = http_body_util::BodyDataStream::new(answer.into_body());
-        let lines = body
-            .map_err(|error| std::io::Error::other(innermost(&error)))
-            .into_async_read()
-            .lines();
-        let mut bursts = std::pin::pin!(lines.ready_chunks(BURST));
-        loop {
-            let Ok(Some(burst)) = tokio::time::timeout(SILENCE, bursts.next()).await else {
-                return Ok(End::Cut);
-            };
-            let mut changed = false;
-            for line in burst {
-                // A connection that breaks is no event; what is known stays true.
-                let Ok(line) = line else {
-                    return Ok(End::Cut);
-                };
-                match known.take(&line, api_version, kind) {
-                    Taken::Change => changed = true,
-                    Taken::Nothing => {}
-                    Taken::Gone => return Ok(End::Gone),
-                }
-            }
-            if changed {
-                match judge(&known.objects) {
-                    Wait::Done(value) => return Ok(End::Done(value)),
-                    Wait::Not(reasons) => told(reasons),
-                }
-            }
-        }
-    }
-}
-
-/// What an event meant.
-enum Taken {
-    Change,
-    Nothing,
-    Gone,
-}
-
-impl Known {
-    fn take(&mut self, line: &str, api_version: &str, kind: &str) -> Taken {
-        let Ok(mut event) = serde_json::from_str::<Value>(line) else {
-            return Taken::Nothing;
+        let mut watched = Watched {
+            cluster: self,
+            api_version,
+            kind,
+            namespace,
+            selector,
+            objects: Vec::new(),
+            state: State::Unknown,
         };
-        let object = named(event["object"].take(), api_version, kind);
+        let mut failures = 0;
+        let mut said = Vec::new();
+        loop {
+            let trouble = match watched.advance().await {
+                Ok(Step::Quiet) => continue,
+                Ok(Step::Changed) => {
+                    failures = 0;
+                    None
+                }
+                Err(error) if error.is_transient() => Some(error),
+                Err(error) => return Err(error),
+            };
+            let mut reasons = match judge(&watched.objects) {
+                Wait::Done(value) if watched.is_known() => return Ok(value),
+                Wait::Done(_) => Vec::new(),
+                Wait::Not(reasons) => reasons,
+            };
+            if let Some(error) = &trouble {
+                reasons.push(format!("the API server: {error}; trying again"));
+            }
+            if reasons != said {
+                told(reasons.clone());
+                said = reasons;
+            }
+            if let Some(error) = trouble {
+                tokio::time::sleep(pause(&error, failures)).await;
+                failures += 1;
+            }
+        }
+    }
+}
+
+/// How long to wait after so many failures in a row: what the server asks for, else twice as long each time.
+fn pause(error: &ClusterError, failures: u32) -> Duration {
+    match error.class {
+        ErrorClass::Transient(Some(asked)) => asked,
+        // A version that is too old is worth a new list at once, but not over and over.
+        ErrorClass::Gone if failures == 0 => Duration::ZERO,
+        _ => PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST),
+    }
+}
+
+/// Objects that are kept up to date.
+struct Watched<'a> {
+    cluster: &'a Cluster,
+    api_version: &'a str,
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    selector: &'a Selector,
+    /// Sorted by namespace and name.
+    objects: Vec<Object>,
+    state: State,
+}
+
+enum State {
+    /// Nothing is known, or what is known is too old to go on from: list.
+    Unknown,
+    /// Known up to this version: watch.
+    Listed(String),
+    /// A watch is open, and has told of everything up to this version.
+    Watching {
+        lines: Box<Lines>,
+        version: String,
+        since: Instant,
+    },
+}
+
+/// What came of one step.
+enum Step {
+    /// The objects may be different.
+    Changed,
+    /// They are not.
+    Quiet,
+}
+
+impl Watched<'_> {
+    /// Whether the objects have been listed at least once, and have been followed since.
+    fn is_known(&self) -> bool {
+        !matches!(self.state, State::Unknown)
+    }
+
+    /// Lists, opens a watch, or takes what it says: all that has arrived, so that a burst is judged once.
+    async fn advance(&mut self) -> Result<Step, ClusterError> {
+        match &mut self.state {
+            State::Unknown => {
+                let (objects, version) = self
+                    .cluster
+                    .list_live(self.api_version, self.kind, self.namespace, self.selector)
+                    .await?;
+                self.objects = objects;
+                self.state = State::Listed(version);
+                Ok(Step::Changed)
+            }
+            State::Listed(version) => {
+                let version = version.clone();
+                let opened = self.open(&version).await;
+                if matches!(&opened, Err(error) if error.class == ErrorClass::Gone) {
+                    self.state = State::Unknown;
+                }
+                let lines = Box::new(Lines::new(opened?));
+                self.state = State::Watching {
+                    lines,
+                    version,
+                    since: Instant::now(),
+                };
+                Ok(Step::Quiet)
+            }
+            State::Watching { lines, since, .. } => {
+                let next = tokio::time::timeout(SILENCE, lines.next()).await;
+                let lasted = since.elapsed();
+                match next {
+                    Ok(Ok(Some(line))) => self.burst(line),
+                    Ok(Ok(None)) if lasted >= SHORT => self.cut(None),
+                    Ok(Ok(None)) => self.cut(Some("a watch ended too soon".to_owned())),
+                    Ok(Err(error)) => self.cut(Some(error.message)),
+                    Err(_) => self.cut(Some("a watch fell silent".to_owned())),
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self, version: &str) -> Result<Body, ClusterError> {
+        let resource = self.cluster.resource(self.api_version, self.kind).await?;
+        let url = format!(
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={version}{}",
+            path(self.api_version, &resource, self.namespace, None),
+            selection(self.selector)
+        );
+        self.cluster.open(Method::GET, url).await
+    }
+
+    /// The next watch goes on from where this one ended.
+    fn cut(&mut self, why: Option<String>) -> Result<Step, ClusterError> {
+        if let State::Watching { version, .. } = &mut self.state {
+            self.state = State::Listed(std::mem::take(version));
+        }
+        match why {
+            None => Ok(Step::Quiet),
+            Some(why) => Err(ClusterError::new(ErrorClass::Transient(None), why)),
+        }
+    }
+
+    fn burst(&mut self, first: Vec<u8>) -> Result<Step, ClusterError> {
+        let mut changed = false;
+        let mut next = Some(first);
+        while let Some(line) = next {
+            changed |= self.take(&line)?;
+            next = match &mut self.state {
+                State::Watching { lines, .. } => lines.ready(),
+                _ => None,
+            };
+        }
+        Ok(if changed { Step::Changed } else { Step::Quiet })
+    }
+
+    /// Takes one event; gives whether it changed an object.
+    fn take(&mut self, line: &[u8]) -> Result<bool, ClusterError> {
+        let parsed = serde_json::from_slice::<Value>(line);
+        let Ok(mut event) = parsed else {
+            // What it said is lost; a new list knows.
+            self.state = State::Unknown;
+            let message = "a line of a watch cannot be read";
+            return Err(ClusterError::new(ErrorClass::Transient(None), message));
+        };
+        let object = event["object"].take();
         let event = event["type"].as_str().unwrap_or_default();
         if event == "ERROR" {
-            return Taken::Gone;
+            self.state = State::Unknown;
+            return Err(super::verbs::told(&object));
         }
-        object.resource_version().clone_into(&mut self.version);
+        let object = named(object, self.api_version, self.kind);
+        if let State::Watching { version, .. } = &mut self.state
+            && !object.resource_version().is_empty()
+        {
+            object.resource_version().clone_into(version);
+        }
         let place = self
             .objects
             .binary_search_by(|known| key(known).cmp(&key(&object)));
         match (event, place) {
-            ("BOOKMARK", _) | ("DELETED", Err(_)) => return Taken::Nothing,
+            ("BOOKMARK", _) | ("DELETED", Err(_)) => return Ok(false),
             ("DELETED", Ok(at)) => drop(self.objects.remove(at)),
             (_, Ok(at)) => self.objects[at] = object,
             (_, Err(at)) => self.objects.insert(at, object),
         }
-        Taken::Change
+        Ok(true)
+    }
+}
+
+/// The lines of an answer that does not end soon.
+struct Lines {
+    body: Body,
+    buffer: Vec<u8>,
+    /// Up to where the buffer is known to have no line's end.
+    searched: usize,
+}
+
+impl Lines {
+    fn new(body: Body) -> Self {
+        Self {
+            body,
+            buffer: Vec::new(),
+            searched: 0,
+        }
+    }
+
+    /// The next line; none at the end, where a torn line is dropped. Nothing is lost when this is.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, ClusterError> {
+        loop {
+            if let Some(line) = self.ready() {
+                return Ok(Some(line));
+            }
+            match self.body.frame().await {
+                Some(frame) => self
+                    .buffer
+                    .extend(frame?.into_data().as_deref().unwrap_or_default()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// A line that has arrived already.
+    fn ready(&mut self) -> Option<Vec<u8>> {
+        let found = self.buffer[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n');
+        let Some(end) = found.map(|at| self.searched + at) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        self.searched = 0;
+        let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+        line.pop();
+        Some(line)
     }
 }

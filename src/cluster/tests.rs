@@ -1,0 +1,194 @@
+//! The cluster on the embedded API server: what it survives, and what it says.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Cluster, ErrorClass, Object, ObjectRef, Selector, Wait};
+use crate::lab::api::{ApiServer, Effect, Fault, StatusError};
+
+fn cluster(server: &ApiServer) -> Cluster {
+    Cluster::from_service(server.service("plan"), false)
+}
+
+fn config_map(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": name, "namespace": "default" }, "data": { "key": value },
+    })
+}
+
+/// Waits for the value `done` in the ConfigMap `a`; gives the reasons that were told.
+async fn wait_for_done(cluster: &Cluster) -> Result<Vec<Vec<String>>, super::ClusterError> {
+    let mut told = Vec::new();
+    cluster
+        .wait(
+            "v1",
+            "ConfigMap",
+            Some("default"),
+            &Selector::named("a"),
+            |objects| match objects.first().map(|o| o.value()["data"]["key"].clone()) {
+                Some(value) if value == "done" => Wait::Done(()),
+                Some(value) => Wait::Not(vec![format!("it is {value}")]),
+                None => Wait::Not(vec!["it is not there".to_owned()]),
+            },
+            |reasons| told.push(reasons),
+        )
+        .await?;
+    Ok(told)
+}
+
+/// Runs a wait while the server's object goes through `values`, one each two minutes.
+async fn wait_while(server: &ApiServer, values: &[&str]) -> Vec<Vec<String>> {
+    let script = async {
+        for value in values {
+            // Paused time moves on only when all else has come to rest.
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            server.seed(&config_map("a", value));
+        }
+        std::future::pending::<()>().await;
+    };
+    let cluster = cluster(server);
+    tokio::select! {
+        told = wait_for_done(&cluster) => told.expect("the wait ends well"),
+        () = script => unreachable!("the script does not end"),
+    }
+}
+
+fn verbs(server: &ApiServer, verb: &str) -> usize {
+    let records = server.records();
+    records.iter().filter(|record| record.verb == verb).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_lists_once_and_watches_on() {
+    let server = ApiServer::default();
+    let told = wait_while(&server, &["1", "2", "done"]).await;
+    assert_eq!(
+        told,
+        [["it is not there"], ["it is \"1\""], ["it is \"2\""]]
+            .map(|r| r.map(str::to_owned).to_vec())
+    );
+    assert_eq!(verbs(&server, "list"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_right_before_the_cut_is_judged() {
+    let server = ApiServer::default();
+    server.add_fault(Fault::when(|r| r.verb == "watch", Effect::CutWatch(1)).times(1));
+    wait_while(&server, &["done"]).await;
+    assert_eq!(
+        verbs(&server, "list"),
+        1,
+        "it goes on from where the watch ended"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_do_not_flood_the_server() {
+    let server = ApiServer::default();
+    server.add_fault(Fault::when(|r| r.verb == "watch", Effect::CutWatch(0)));
+    let cluster = cluster(&server);
+    let waited = tokio::time::timeout(Duration::from_secs(60), wait_for_done(&cluster)).await;
+    assert!(waited.is_err());
+    assert!(verbs(&server, "watch") < 12, "{}", verbs(&server, "watch"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_version_is_listed_again() {
+    let server = ApiServer::default();
+    server.add_fault(
+        Fault::when(
+            |r| r.verb == "watch",
+            Effect::Fail(StatusError::new(410, "Expired", "too old resource version")),
+        )
+        .times(2),
+    );
+    wait_while(&server, &["1", "done"]).await;
+    assert_eq!(verbs(&server, "list"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_watch_is_given_up() {
+    let server = ApiServer::default();
+    server.add_fault(Fault::when(|r| r.verb == "watch", Effect::Silence).times(1));
+    let told = wait_while(&server, &["done"]).await;
+    assert!(
+        told.iter()
+            .flatten()
+            .any(|reason| reason.contains("fell silent")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_told_and_waited_out() {
+    let server = ApiServer::default();
+    let down = StatusError::new(503, "ServiceUnavailable", "etcd is away");
+    server.add_fault(
+        Fault::when(
+            |r| r.verb == "watch" || r.verb == "list",
+            Effect::Fail(down),
+        )
+        .times(20),
+    );
+    let told = wait_while(&server, &["1", "2", "done"]).await;
+    assert!(
+        told.iter()
+            .flatten()
+            .any(|reason| reason.contains("etcd is away; trying again")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_is_not_waited_for() {
+    let server = ApiServer::default();
+    server.set_authorizer(|attributes| attributes.verb != "watch");
+    let error = wait_for_done(&cluster(&server)).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Denied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_asks_once() {
+    let server = ApiServer::default();
+    let cluster = Cluster::from_service(server.service("plan"), true);
+    let error = wait_for_done(&cluster).await.unwrap_err();
+    assert_eq!(error.message, "a dry run does not wait: it is not there");
+    cluster
+        .create(&Object::new(config_map("a", "done")))
+        .await
+        .unwrap();
+    assert!(wait_for_done(&cluster).await.unwrap().is_empty());
+    assert_eq!(verbs(&server, "watch"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_an_answer_ends() {
+    let server = ApiServer::default();
+    server.add_fault(Fault::when(
+        |r| r.verb == "get",
+        Effect::Delay(Duration::from_secs(600)),
+    ));
+    let object = ObjectRef::namespaced("v1", "ConfigMap", "default", "a");
+    let error = cluster(&server).get(&object).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient(None));
+    assert_eq!(error.message, "no answer from in-process within 65 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_list_begins_again_when_its_moment_is_forgotten() {
+    let server = ApiServer::default();
+    for number in 0..600 {
+        server.seed(&config_map(&format!("c{number:03}"), "x"));
+    }
+    let expired = StatusError::new(410, "Expired", "the provided continue parameter is too old");
+    server
+        .add_fault(Fault::when(|r| r.query.contains("continue="), Effect::Fail(expired)).times(1));
+    let found = cluster(&server)
+        .list("v1", "ConfigMap", Some("default"), &Selector::default())
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 600);
+    assert_eq!(found[599].name(), "c599");
+}
