@@ -52,6 +52,7 @@ use serde_json::json;
 use server::Shared;
 use server::lock;
 use std::sync::Arc;
+use std::sync::Weak;
 use store::Key;
 
 /// What a server is made with.
@@ -82,6 +83,21 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
+/// A server that is not kept alive by this.
+#[derive(Clone)]
+pub struct WeakServer {
+    shared: Weak<Shared>,
+}
+
+impl WeakServer {
+    /// The server, if it is still there.
+    pub fn upgrade(&self) -> Option<ApiServer> {
+        Some(ApiServer {
+            shared: self.shared.upgrade()?,
+        })
+    }
+}
+
 impl Default for ApiServer {
     fn default() -> Self {
         Self::new(&Options::default())
@@ -100,6 +116,13 @@ impl ApiServer {
             );
         }
         server
+    }
+
+    /// The server without a claim on its life, for what the server itself holds.
+    pub fn downgrade(&self) -> WeakServer {
+        WeakServer {
+            shared: Arc::downgrade(&self.shared),
+        }
     }
 
     /// The HTTP service, for `kube::Client::new`.

@@ -1,0 +1,168 @@
+//! The objects of a minimal control plane, for clusters into which nothing else was rendered.
+
+use crate::mesh::injection::shape::Shape;
+use crate::mesh::istiod::DEFAULT;
+use crate::mesh::istiod::Names;
+use crate::mesh::istiod::REVISION_LABEL;
+use crate::mesh::version::Version;
+use serde_json::Value;
+use serde_json::json;
+
+const NAMESPACE: &str = "istio-system";
+
+/// What all revisions share: the namespace and the custom resources.
+pub fn base(version: &Version) -> Vec<Value> {
+    let modern = version.has_tags();
+    let networking: &[&str] = if modern {
+        &["v1alpha3", "v1beta1", "v1"]
+    } else {
+        &["v1alpha3", "v1beta1"]
+    };
+    let security: &[&str] = if modern {
+        &["v1beta1", "v1"]
+    } else {
+        &["v1beta1"]
+    };
+    let mut objects =
+        vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})];
+    for (group, kind, plural, versions) in [
+        (
+            "networking",
+            "VirtualService",
+            "virtualservices",
+            networking,
+        ),
+        (
+            "networking",
+            "DestinationRule",
+            "destinationrules",
+            networking,
+        ),
+        ("networking", "Gateway", "gateways", networking),
+        ("networking", "ServiceEntry", "serviceentries", networking),
+        ("networking", "Sidecar", "sidecars", networking),
+        ("networking", "EnvoyFilter", "envoyfilters", &["v1alpha3"]),
+        (
+            "security",
+            "AuthorizationPolicy",
+            "authorizationpolicies",
+            security,
+        ),
+        (
+            "security",
+            "PeerAuthentication",
+            "peerauthentications",
+            security,
+        ),
+        (
+            "security",
+            "RequestAuthentication",
+            "requestauthentications",
+            security,
+        ),
+    ] {
+        objects.push(definition(
+            &format!("{group}.istio.io"),
+            kind,
+            plural,
+            versions,
+        ));
+    }
+    objects
+}
+
+/// The first of the versions is the stored one.
+fn definition(group: &str, kind: &str, plural: &str, versions: &[&str]) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .enumerate()
+        .map(|(at, version)| {
+            json!({
+                "name": version, "served": true, "storage": at == 0,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}"), "labels": {"app": "istio-pilot", "release": "istio"}},
+        "spec": {
+            "group": group, "scope": "Namespaced", "versions": versions,
+            "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
+        },
+    })
+}
+
+/// The control plane of one revision (`default` for an installation without one).
+pub fn control_plane(version: &Version, revision: &str) -> Vec<Value> {
+    let names = Names::new(revision, NAMESPACE);
+    let name = names.istiod();
+    let mut labels = json!({"app": "istiod", "istio": "istiod"});
+    if revision != DEFAULT {
+        labels["istio"] = json!("pilot");
+    }
+    let mut common = json!({"app": "istiod", "release": "istio"});
+    if version.has_revisions() {
+        labels[REVISION_LABEL] = json!(revision);
+        common[REVISION_LABEL] = json!(revision);
+        common["operator.istio.io/version"] = json!(version.release());
+    }
+    let metadata = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": common});
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(&name)}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(&names.mesh_config()),
+            "data": {"mesh": format!("defaultConfig:\n  discoveryAddress: {}\nrootNamespace: {NAMESPACE}\ntrustDomain: cluster.local\n", names.discovery_address())}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(&names.injector_config()), "data": {"config": "policy: enabled\n", "values": "{}"}}),
+        deployment(version, revision, &metadata(&name), &labels),
+        service(&metadata(&name), &labels),
+        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(&name),
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}}}),
+        Shape::revision(version, revision).configuration(),
+        validator(&names, &common),
+    ]
+}
+
+fn deployment(version: &Version, revision: &str, metadata: &Value, labels: &Value) -> Value {
+    // Its revision's label would send it to its own injector, which cannot answer yet.
+    let mut pod_labels = labels.clone();
+    pod_labels["sidecar.istio.io/inject"] = json!("false");
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+        "spec": {
+            "replicas": 1, "selector": {"matchLabels": labels}, "strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": "25%"}},
+            "template": {
+                "metadata": {"labels": pod_labels, "annotations": {"sidecar.istio.io/inject": "false"}},
+                "spec": {"serviceAccountName": metadata["name"], "containers": [{
+                    "name": "discovery", "image": format!("docker.io/istio/pilot:{}", version.release()),
+                    "args": ["discovery", "--monitoringAddr=:15014", "--log_output_level=default:info", "--domain", "cluster.local"],
+                    "env": [{"name": "REVISION", "value": revision}],
+                    "ports": [{"containerPort": 8080}, {"containerPort": 15010}, {"containerPort": 15012}, {"containerPort": 15014}, {"containerPort": 15017}],
+                    "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 5},
+                }]},
+            },
+        },
+    })
+}
+
+fn service(metadata: &Value, labels: &Value) -> Value {
+    let port = |name: &str, port: u16, target: u16| json!({"name": name, "port": port, "targetPort": target, "protocol": "TCP"});
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+        "spec": {
+            "selector": labels,
+            "ports": [port("grpc-xds", 15010, 15010), port("https-dns", 15012, 15012), port("https-webhook", 443, 15017), port("http-monitoring", 15014, 15014)],
+        },
+    })
+}
+
+fn validator(names: &Names<'_>, labels: &Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": names.validator(), "labels": labels},
+        "webhooks": [{
+            "name": "rev.validation.istio.io", "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": {"service": {"name": names.istiod(), "namespace": NAMESPACE, "path": "/validate"}},
+            "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": ["security.istio.io", "networking.istio.io"], "apiVersions": ["*"], "resources": ["*"]}],
+        }],
+    })
+}

@@ -1,0 +1,236 @@
+//! The HTTP endpoints of istiod and of Envoy's admin, in the shape of the version.
+
+use super::ProxyFault;
+use super::Settings;
+use super::istiod::Istiod;
+use super::proxies;
+use super::proxies::Connection;
+use crate::lab::api::ApiServer;
+use crate::mesh::injection::Proxy;
+use axum::body::Body;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use tokio::io::DuplexStream;
+
+/// istiod's readiness and debug endpoints.
+pub(super) const HTTP: u16 = 8080;
+/// istiod's version, metrics and debug endpoints.
+pub(super) const MONITORING: u16 = 15014;
+/// Envoy's admin.
+pub(super) const ENVOY: u16 = 15000;
+
+const REASON: &str = "Error adding/updating cluster(s) lab: rejected by the lab";
+
+/// One open port of one pod.
+pub(super) struct Answerer {
+    pub(super) api: ApiServer,
+    pub(super) settings: Settings,
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    pub(super) port: u16,
+}
+
+/// Answers requests until the connection ends.
+pub(super) async fn serve(answerer: Answerer, stream: DuplexStream) {
+    let answer = service_fn(|request: Request<Incoming>| {
+        let response = answerer.answer(request.uri().path());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    if let Err(error) = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await
+    {
+        tracing::debug!(%error, "a connection to a pod ended");
+    }
+}
+
+fn text(code: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = code;
+    response
+}
+
+impl Answerer {
+    fn answer(&self, path: &str) -> Response<Body> {
+        let nothing = || text(StatusCode::NOT_FOUND, "404 page not found\n");
+        let Some(pod) = self.api.object("pods", &self.namespace, &self.pod) else {
+            return nothing();
+        };
+        if self.port == ENVOY {
+            return if path == "/clusters" {
+                text(StatusCode::OK, clusters(&pod).to_string())
+            } else {
+                nothing()
+            };
+        }
+        let Some(istiod) = Istiod::of(&pod) else {
+            return nothing();
+        };
+        let connections = || proxies::of(&self.api, &self.settings, &istiod);
+        match (self.port, path) {
+            (HTTP, "/ready") => text(
+                if istiod.ready {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                },
+                "",
+            ),
+            (MONITORING, "/version") => text(
+                StatusCode::OK,
+                format!("{}-unknown-unknown", istiod.version.release()),
+            ),
+            (MONITORING, "/metrics") => text(StatusCode::OK, metrics(&istiod, &connections())),
+            (_, "/debug/syncz") => text(StatusCode::OK, syncz(&istiod, &connections())),
+            (_, "/debug/connections") if istiod.version.has_connections_endpoint() => {
+                text(StatusCode::OK, clients(&connections()).to_string())
+            }
+            _ => nothing(),
+        }
+    }
+}
+
+/// Envoy's view: before 1.8 it dials istiod itself, since then its agent's socket.
+fn clusters(pod: &Value) -> Value {
+    let proxy = Proxy::of(pod);
+    let direct = proxy
+        .as_ref()
+        .and_then(|proxy| proxy.version.as_ref())
+        .is_some_and(|version| !version.syncz_has_errors());
+    let address = proxy.and_then(|proxy| proxy.address).unwrap_or_default();
+    let host = if direct {
+        json!({"hostname": address.split(':').next(), "address": {"socket_address": {"address": "10.96.0.10", "port_value": 15012}}})
+    } else {
+        json!({"address": {"pipe": {"path": "./etc/istio/proxy/XDS"}}})
+    };
+    json!({"cluster_statuses": [{"name": "xds-grpc", "host_statuses": [host]}]})
+}
+
+const TYPES: [(&str, &str, &str); 2] = [
+    (
+        "cluster",
+        "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "cds",
+    ),
+    (
+        "listener",
+        "type.googleapis.com/envoy.config.listener.v3.Listener",
+        "lds",
+    ),
+];
+
+fn syncz(istiod: &Istiod, connections: &[Connection]) -> String {
+    let modern = istiod.version.syncz_has_errors();
+    let entries: Vec<Value> = connections
+        .iter()
+        .map(|connection| entry(connection, modern))
+        .collect();
+    if modern {
+        return Value::Array(entries).to_string();
+    }
+    // The old ones indent by hand.
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let members: Vec<String> = entry
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(key, value)| format!("        \"{key}\": {value}"))
+                .collect();
+            format!("    {{\n{}\n    }}", members.join(",\n"))
+        })
+        .collect();
+    if lines.is_empty() {
+        "[\n]\n".to_owned()
+    } else {
+        format!("[\n{}\n]\n", lines.join(",\n"))
+    }
+}
+
+fn entry(connection: &Connection, modern: bool) -> Value {
+    let mut entry = if modern {
+        json!({"cluster_id": "Kubernetes", "proxy": connection.proxy, "proxy_type": "sidecar", "istio_version": connection.version})
+    } else {
+        json!({"proxy": connection.proxy, "istio_version": connection.version})
+    };
+    let mut resources = json!({});
+    for (name, url, _) in TYPES {
+        let sent = connection.nonce(name);
+        let rejected = connection.fault == Some(ProxyFault::Nack) && name == "cluster";
+        let silent = rejected || connection.fault == Some(ProxyFault::NeverAck);
+        let acked = if silent { "" } else { sent.as_str() };
+        entry[format!("{name}_sent")] = json!(sent);
+        entry[format!("{name}_acked")] = json!(acked);
+        resources[url] =
+            json!({"sent": sent, "acked": acked, "sentTime": connection.since.to_string()});
+        if rejected {
+            resources[url]["lastError"] = json!(REASON);
+        }
+    }
+    if modern {
+        entry["resources"] = resources;
+    }
+    entry
+}
+
+fn clients(connections: &[Connection]) -> Value {
+    let clients: Vec<Value> = connections
+        .iter()
+        .enumerate()
+        .map(|(at, connection)| {
+            json!({"connectionId": format!("{}-{}", connection.proxy, at + 1), "connectedAt": connection.since.to_string(), "address": connection.address})
+        })
+        .collect();
+    json!({"totalClients": clients.len(), "clients": clients})
+}
+
+fn metrics(istiod: &Istiod, connections: &[Connection]) -> String {
+    let mut lines = format!(
+        "pilot_info{{version=\"{}-unknown-unknown\"}} 1\n",
+        istiod.version.release()
+    );
+    let mut by_version: BTreeMap<&str, usize> = BTreeMap::new();
+    for connection in connections {
+        *by_version.entry(&connection.version).or_default() += 1;
+    }
+    let mut line = |text: String| {
+        // Writing to a String cannot fail.
+        let _: Result<(), std::fmt::Error> = writeln!(lines, "{text}");
+    };
+    for (version, count) in by_version {
+        line(format!("pilot_xds{{version=\"{version}\"}} {count}"));
+    }
+    for (_, _, short) in TYPES {
+        line(format!(
+            "pilot_xds_pushes{{type=\"{short}\"}} {}",
+            connections.len()
+        ));
+    }
+    let rejecting: Vec<&Connection> = connections
+        .iter()
+        .filter(|connection| connection.fault == Some(ProxyFault::Nack))
+        .collect();
+    for connection in &rejecting {
+        line(format!(
+            "pilot_xds_cds_reject{{err=\"{REASON}\",node=\"{}\"}} 1",
+            connection.proxy
+        ));
+    }
+    if !rejecting.is_empty() {
+        line(format!(
+            "pilot_total_xds_rejects{{type=\"cds\"}} {}",
+            rejecting.len()
+        ));
+    }
+    lines
+}

@@ -1,0 +1,139 @@
+//! Istio in the lab: control planes that inject, and proxies that connect to them.
+//!
+//! A control plane is what its objects say: the pods labelled `app=istiod`, whose image names their version and whose
+//! label their revision. Proxies are what the pods say that carry one. So nothing here has to be told of an install.
+
+mod control_plane;
+mod debug;
+mod duties;
+mod inject;
+mod istiod;
+mod proxies;
+#[cfg(test)]
+mod tests;
+
+pub use control_plane::base;
+pub use control_plane::control_plane;
+
+use super::api::Admission;
+use super::api::ApiServer;
+use super::api::Listener;
+use super::api::WeakServer;
+use super::api::object;
+use istiod::Istiod;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+
+/// What is wrong with a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyFault {
+    /// It rejects its clusters.
+    Nack,
+    /// It never answers to what it was sent.
+    NeverAck,
+    /// It is connected to another revision than the one that injected it.
+    StayOld,
+    /// It is connected to its own revision and to another one.
+    Both,
+    /// It never connects.
+    Absent,
+}
+
+/// Says which proxies have which fault, by their pod.
+pub type Faults = Arc<dyn Fn(&Value) -> Option<ProxyFault> + Send + Sync>;
+
+/// How the simulated proxies behave.
+#[derive(Clone)]
+pub struct Settings {
+    /// How long after its pod's start a proxy connects.
+    pub connect: Duration,
+    /// How many connections a revision admits per second (istiod's `PILOT_MAX_REQUESTS_PER_SECOND` comes to about 25).
+    pub admitted_per_second: u32,
+    /// Which proxies misbehave.
+    pub faults: Faults,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            admitted_per_second: 25,
+            faults: Arc::new(|_| None),
+        }
+    }
+}
+
+/// The mesh of one server.
+struct Mesh {
+    api: WeakServer,
+    settings: Settings,
+}
+
+/// Starts Istio on a server: from now on its webhooks are answered, its pods listen, its control planes keep their
+/// webhook configurations. Runs until the handle is aborted.
+pub fn start(api: &ApiServer, settings: Settings) -> JoinHandle<()> {
+    let mesh = Arc::new(Mesh {
+        api: api.downgrade(),
+        settings,
+    });
+    api.set_admission(Arc::clone(&mesh) as Arc<dyn Admission>);
+    api.set_listener(mesh);
+    let api = api.clone();
+    tokio::spawn(async move { duties::run(&api).await })
+}
+
+impl Admission for Mesh {
+    fn mutate(&self, webhook: &Value, pod: Value) -> Result<Value, String> {
+        let api = self.api.upgrade().ok_or("the server is gone")?;
+        let service = &webhook["clientConfig"]["service"];
+        let (namespace, name) = (
+            service["namespace"].as_str().unwrap_or_default(),
+            service["name"].as_str().unwrap_or_default(),
+        );
+        if api.object("services", namespace, name).is_none() {
+            return Err(format!("service \"{name}\" not found"));
+        }
+        let istiod = Istiod::behind(&api, namespace, name)
+            .ok_or_else(|| format!("no endpoints available for service \"{name}\""))?;
+        if webhook["clientConfig"]["caBundle"]
+            .as_str()
+            .is_none_or(str::is_empty)
+        {
+            return Err(
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+                    .to_owned(),
+            );
+        }
+        Ok(inject::inject(&api, &istiod, webhook, pod))
+    }
+}
+
+impl Listener for Mesh {
+    fn connect(&self, namespace: &str, pod: &str, port: u16, stream: DuplexStream) -> bool {
+        let Some(api) = self.api.upgrade() else {
+            return false;
+        };
+        let Some(found) = api.object("pods", namespace, pod) else {
+            return false;
+        };
+        let listens = match port {
+            debug::HTTP | debug::MONITORING => Istiod::of(&found).is_some(),
+            debug::ENVOY => crate::mesh::injection::Proxy::of(&found).is_some(),
+            _ => false,
+        };
+        if listens {
+            let answerer = debug::Answerer {
+                api,
+                settings: self.settings.clone(),
+                namespace: namespace.to_owned(),
+                pod: object::name(&found).to_owned(),
+                port,
+            };
+            tokio::spawn(debug::serve(answerer, stream));
+        }
+        listens
+    }
+}
