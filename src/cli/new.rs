@@ -14,9 +14,17 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, CliError> {
         stdout(TEMPLATE);
         return Ok(Exit::Done);
     };
-    let file = fs_err::OpenOptions::new().write(true).create_new(true).open(path);
-    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, TEMPLATE.as_bytes()));
+    let file = fs_err::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    let written =
+        file.and_then(|mut file| std::io::Write::write_all(&mut file, TEMPLATE.as_bytes()));
     written.map_err(|error| CliError::usage(error.to_string()))?;
-    anstream::eprintln!("wrote {}; next: plan validate {}", path.display(), path.display());
+    anstream::eprintln!(
+        "wrote {}; next: plan validate {}",
+        path.display(),
+        path.display()
+    );
     Ok(Exit::Done)
 }

@@ -24,40 +24,65 @@ pub(super) async fn restart(
     let limit = step
         .max_concurrent
         .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let guards = guards(cluster, &step.namespace).await?;
     let mut pace = Pace::new(step.per_minute);
     let mut active: BTreeSet<ObjectRef> = BTreeSet::new();
     let mut restarted = Vec::new();
     for workload in due {
         while active.len() >= limit {
-            ended(cluster, context, &mut active).await?;
+            ended(cluster, context, &mut active, Until::One).await?;
         }
         pace.admit(workload.pods, context).await;
-        budget(cluster, context, workload).await?;
-        if !is_marked(cluster, &workload.object, value).await? {
+        if guards
+            .iter()
+            .any(|guard| guard.matches(&labels(&workload.template["labels"])))
+        {
+            budget(cluster, context, workload).await?;
+        }
+        // Only a resumed step can find its own mark.
+        if workload.template["annotations"][ANNOTATION] != value {
             mark(cluster, context, &workload.object, value).await?;
             restarted.push(workload.object.to_string());
         }
         active.insert(workload.object.clone());
     }
     while !active.is_empty() {
-        ended(cluster, context, &mut active).await?;
+        ended(cluster, context, &mut active, Until::All).await?;
     }
     Ok(restarted)
 }
 
-/// Only a resumed step can find its own mark; the first attempt need not look.
-async fn is_marked(cluster: &Cluster, object: &ObjectRef, value: &str) -> Result<bool, StepError> {
-    let found = cluster.get(object).await?;
-    Ok(found.is_some_and(|object| {
-        object.value()["spec"]["template"]["metadata"]["annotations"][ANNOTATION] == value
-    }))
+/// The selectors of the namespace's disruption budgets.
+async fn guards(cluster: &Cluster, namespace: &str) -> Result<Vec<Labels>, StepError> {
+    let budgets = cluster
+        .list(
+            "policy/v1",
+            "PodDisruptionBudget",
+            Some(namespace),
+            &Selector::default(),
+        )
+        .await?;
+    let selectors = budgets
+        .iter()
+        .map(|b| Labels::parse(&b.value()["spec"]["selector"]));
+    Ok(selectors.collect())
 }
 
-/// Waits until at least one of the active rollouts has ended, and removes those that have.
+/// How many rollouts are waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// One: the next may start.
+    One,
+    /// All of a kind.
+    All,
+}
+
+/// Waits until one of the active rollouts, or all of a kind, have ended, and removes those that have.
 async fn ended(
     cluster: &Cluster,
     context: &StepContext,
     active: &mut BTreeSet<ObjectRef>,
+    until: Until,
 ) -> Result<(), StepError> {
     let Some(first) = active.first().cloned() else {
         return Ok(());
@@ -73,7 +98,7 @@ async fn ended(
             &first.kind,
             first.namespace.as_deref(),
             &Selector::default(),
-            |objects| judge(objects, &same),
+            |objects| judge(objects, &same, until),
             |reasons| context.waiting(reasons),
         )
         .await?;
@@ -87,8 +112,12 @@ async fn ended(
     Ok(())
 }
 
-/// All rollouts that have ended, as soon as one has and the rest are worth a new look.
-fn judge(objects: &[Object], active: &BTreeSet<ObjectRef>) -> Wait<Result<Vec<ObjectRef>, String>> {
+/// The rollouts that have ended, as soon as there are as many as are waited for.
+fn judge(
+    objects: &[Object],
+    active: &BTreeSet<ObjectRef>,
+    until: Until,
+) -> Wait<Result<Vec<ObjectRef>, String>> {
     let mut finished = Vec::new();
     let mut reasons = Vec::new();
     for object in objects {
@@ -110,7 +139,7 @@ fn judge(objects: &[Object], active: &BTreeSet<ObjectRef>) -> Wait<Result<Vec<Ob
         .iter()
         .filter(|name| !objects.iter().any(|o| ObjectRef::from(o) == **name));
     finished.extend(gone.cloned());
-    if finished.is_empty() {
+    if finished.is_empty() || (until == Until::All && !reasons.is_empty()) {
         Wait::Not(reasons)
     } else {
         Wait::Done(Ok(finished))
@@ -128,7 +157,7 @@ async fn budget(
     if workload.unavailable == 0 {
         return Ok(());
     }
-    let pod = labels(&workload.labels);
+    let pod = labels(&workload.template["labels"]);
     cluster
         .wait(
             "policy/v1",

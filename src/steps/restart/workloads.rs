@@ -32,8 +32,8 @@ pub(super) struct Workload {
     pub(super) reason: String,
     /// How many pods it has.
     pub(super) pods: usize,
-    /// Its pod template's labels, by which budgets select.
-    pub(super) labels: Value,
+    /// Its pod template's metadata: budgets select by its labels, a restart marks its annotations.
+    pub(super) template: Value,
     /// How many pods a rollout takes down at once, before new ones are ready.
     pub(super) unavailable: usize,
 }
@@ -160,7 +160,7 @@ fn decide(object: &Object, pods: &[Object], injection: &Injection<'_>) -> Worklo
         fate,
         reason,
         pods: pods.len(),
-        labels: template["metadata"]["labels"].clone(),
+        template: template["metadata"].clone(),
         unavailable: unavailable(object),
     }
 }
@@ -264,7 +264,7 @@ fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> 
         fate,
         reason,
         pods: pods.len(),
-        labels: Value::Null,
+        template: Value::Null,
         unavailable: 0,
     })
 }

@@ -1,0 +1,144 @@
+//! The binary, driven as a user drives it: in a directory of its own, against an API server on loopback.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use plan::lab::api::ApiServer;
+use plan::mesh::injection::shape::Shape;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A directory to work in.
+pub(crate) struct Desk {
+    directory: TempDir,
+}
+
+impl Desk {
+    /// An empty directory.
+    pub(crate) fn new() -> Self {
+        Self { directory: TempDir::new().unwrap() }
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, text).unwrap();
+        path
+    }
+
+    /// `plan`, with nothing of this machine in its environment.
+    pub(crate) fn plan(&self, args: &[&str]) -> Ended {
+        let mut command = Command::cargo_bin("plan").unwrap();
+        let output = command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.path())
+            .env("USER", "tester")
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        Ended {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The one run in this directory.
+    pub(crate) fn run_id(&self) -> String {
+        let mut runs = fs_err::read_dir(self.path().join(".plan/runs")).unwrap();
+        let name = runs.next().unwrap().unwrap().file_name().into_string().unwrap();
+        assert!(runs.next().is_none(), "more than one run");
+        name
+    }
+}
+
+/// How a command ended.
+#[must_use]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Asserts the exit code, and shows everything where it is another.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that a text was said, on either stream.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        let said = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(said, "`{text}` is not in\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts that a text was not said.
+    #[track_caller]
+    pub(crate) fn hides(self, text: &str) -> Self {
+        let said = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(!said, "`{text}` is in\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// An API server on loopback, with two control planes and the namespaces `shop` and `pay` on the old one.
+pub(crate) struct Mesh {
+    pub(crate) server: ApiServer,
+    _runtime: tokio::runtime::Runtime,
+    port: u16,
+}
+
+impl Mesh {
+    /// Starts it.
+    pub(crate) fn start() -> Self {
+        let server = ApiServer::default();
+        for (name, labels) in [
+            ("istio-system", json!({})),
+            ("shop", json!({ "istio-injection": "enabled" })),
+            ("pay", json!({ "istio-injection": "enabled" })),
+        ] {
+            server.seed(&json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels },
+            }));
+        }
+        for (revision, version) in [("default", "1.28.2"), ("canary", "1.29.1")] {
+            server.seed(&Shape::revision(&version.parse().unwrap(), revision).configuration());
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = server.clone();
+        runtime.spawn(async move { serving.serve(listener).await });
+        Self { server, _runtime: runtime, port }
+    }
+
+    /// Writes a kubeconfig that leads to it, and returns its path.
+    pub(crate) fn kubeconfig(&self, desk: &Desk) -> String {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
+             clusters: [{{ name: lab, cluster: {{ server: 'http://127.0.0.1:{}' }} }}]\n\
+             users: [{{ name: lab, user: {{}} }}]\n\
+             contexts: [{{ name: lab, context: {{ cluster: lab, user: lab }} }}]\n",
+            self.port
+        );
+        desk.file("kubeconfig", &text).display().to_string()
+    }
+
+    /// A namespace's labels.
+    pub(crate) fn labels(&self, namespace: &str) -> serde_json::Value {
+        self.server.object("namespaces", "", namespace).unwrap()["metadata"]["labels"].clone()
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs, from the command line to the cluster and back.
+
+use crate::harness::{Desk, Mesh};
+
+const LABEL: &str = r#"version: 1
+name: label
+inputs:
+  namespaces: { type: list, items: namespace, default: [shop, pay] }
+steps:
+  migrate:
+    for_each: ${{ inputs.namespaces }}
+    as: namespace
+    waves: [1, 100%]
+    steps:
+      label:
+        uses: label-ns
+        allow: [{ code: P0502, reason: both control planes are there }]
+        with: { namespace: "${{ namespace }}", revision: canary }
+"#;
+
+#[test]
+fn a_run_changes_what_it_says_and_a_second_one_nothing() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", LABEL);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(0)
+        .says("migrate[shop].label")
+        .says("migrate[pay].label");
+    for namespace in ["shop", "pay"] {
+        let labels = mesh.labels(namespace);
+        assert_eq!(labels["istio.io/rev"], "canary");
+        assert!(labels.get("istio-injection").is_none());
+    }
+    desk.plan(&["status"]).exits(0).says("succeeded");
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(0)
+        .says("nothing changed");
+    desk.plan(&["runs"]).exits(0).says("succeeded");
+}
+
+#[test]
+fn a_dry_run_shows_the_change_and_makes_none() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", LABEL);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--dry-run", "--kubeconfig", &kubeconfig])
+        .exits(0)
+        .says("-    istio-injection: enabled")
+        .says("+    istio.io/rev: canary")
+        .says("[server]");
+    desk.plan(&["run", "plan.yaml", "--dry-run", "--detailed-exitcode", "--kubeconfig", &kubeconfig])
+        .exits(2)
+        .says("Nothing was changed");
+    assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+    assert!(!desk.path().join(".plan").exists());
+}
+
+const GATE: &str = r#"version: 1
+name: gated
+steps:
+  accept:
+    uses: gate
+    timeout: 1h
+    with: { approval: { message: "Go on?" } }
+  soak:
+    uses: gate
+    needs: [accept]
+    with: { soak: 0s }
+"#;
+
+#[test]
+fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6)
+        .says("plan approve");
+    let run = desk.run_id();
+    desk.plan(&["approve", &run, "acept"]).exits(64).says("did you mean `accept`?");
+    desk.plan(&["approve", &run, "accept", "--by", "ann"]).exits(0);
+    desk.plan(&["resume", &run]).exits(0).says("ann");
+}
+
+#[test]
+fn a_rejected_gate_ends_with_6_and_nothing_further_runs() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig]).exits(6);
+    let run = desk.run_id();
+    desk.plan(&["reject", &run, "accept", "--by", "ann"]).exits(0);
+    desk.plan(&["resume", &run]).exits(6).says("rejected");
+}
+
+#[test]
+fn a_plan_that_changed_meanwhile_is_not_resumed_unless_as_recorded() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig]).exits(6);
+    let run = desk.run_id();
+    desk.file("plan.yaml", &GATE.replace("Go on?", "Really?"));
+    desk.plan(&["approve", &run, "accept"]).exits(0);
+    desk.plan(&["resume", &run]).exits(4).says("Really?");
+    desk.plan(&["resume", &run, "--as-recorded"]).exits(0);
+}
+
+#[test]
+fn approvals_can_be_given_beforehand() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--approve", "all", "--kubeconfig", &kubeconfig]).exits(0);
+}
+
+#[test]
+fn wrong_usage_and_lost_clusters_have_codes_of_their_own() {
+    let desk = Desk::new();
+    desk.file("plan.yaml", GATE);
+    desk.plan(&["run", "absent.yaml"]).exits(64).says("absent.yaml");
+    desk.plan(&["run", "plan.yaml"]).exits(64).says("--yes");
+    desk.plan(&["run", "plan.yaml", "--yes"]).exits(8);
+    desk.plan(&["resume", "nope"]).exits(64).says("no run `nope`");
+    desk.plan(&["frobnicate"]).exits(64);
+    desk.file("broken.yaml", "version: 1\nname: x\nsteps: { a: { uses: gat } }\n");
+    desk.plan(&["run", "broken.yaml", "--yes"]).exits(3).says("did you mean `gate`?");
+}
+
+#[test]
+fn events_are_the_journal() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", LABEL);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    let ended = desk
+        .plan(&["run", "plan.yaml", "--yes", "--output", "json", "--kubeconfig", &kubeconfig])
+        .exits(0);
+    let journal = desk.path().join(".plan/runs").join(desk.run_id()).join("journal.jsonl");
+    assert_eq!(ended.stdout, fs_err::read_to_string(journal).unwrap());
+    assert!(ended.stdout.lines().count() > 5);
+}
+
+#[test]
+fn a_secret_is_masked_and_stored_nowhere() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file(
+        "plan.yaml",
+        "version: 1\nname: secret\ninputs:\n  token: { type: string, sensitive: true }\nsteps:\n  go:\n    uses: gate\n    timeout: 1m\n    with: { approval: { message: \"use ${{ inputs.token }}\" } }\n",
+    );
+    desk.file("secret.yaml", "token: hunter2hunter2\n");
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--approve", "all", "--inputs", "secret.yaml", "--kubeconfig", &kubeconfig])
+        .exits(0)
+        .hides("hunter2");
+    let run = desk.path().join(".plan/runs").join(desk.run_id());
+    for file in ["journal.jsonl", "manifest.json"] {
+        let text = fs_err::read_to_string(run.join(file)).unwrap();
+        assert!(!text.contains("hunter2"), "{file}: {text}");
+    }
+}
