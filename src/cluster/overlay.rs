@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::diff::Change;
+use serde_json::Value;
+
+use super::diff::{Change, content};
 use super::object::{Object, ObjectRef, Selector};
 use super::select;
 use super::verbs::key;
@@ -59,8 +61,8 @@ impl Overlay {
         let mut state = self.lock();
         state.changes.push(Change {
             object: ObjectRef::from(&after),
-            before: before.map(Object::into_value),
-            after: Some(after.value().clone()),
+            before: before.as_ref().map(content),
+            after: Some(foreseen(before.as_ref(), &after)),
             verb,
         });
         state
@@ -88,4 +90,49 @@ fn any_version(object: &ObjectRef) -> ObjectRef {
 
 fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// What the run will make too: not the address of a new Service, which the server draws anew each time.
+fn foreseen(before: Option<&Object>, after: &Object) -> Value {
+    let mut value = content(after);
+    if before.is_none() && after.kind() == "Service" && !is_ours(after, "f:clusterIP") {
+        if let Some(spec) = value["spec"].as_object_mut() {
+            spec.shift_remove("clusterIP");
+            spec.shift_remove("clusterIPs");
+        }
+    }
+    value
+}
+
+/// Whether somebody asked for a field of the spec, rather than the server having filled it in.
+fn is_ours(object: &Object, field: &str) -> bool {
+    object.value()["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|entry| entry["fieldsV1"]["f:spec"].get(field).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(managed: &Value) -> Object {
+        Object::new(json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": "istiod", "namespace": "a", "managedFields": [{ "fieldsV1": { "f:spec": managed } }] },
+            "spec": { "clusterIP": "10.96.0.0", "clusterIPs": ["10.96.0.0"], "type": "ClusterIP" },
+        }))
+    }
+
+    #[test]
+    fn an_address_that_the_server_draws_is_not_shown() {
+        let spec = |managed: Value| foreseen(None, &service(&managed))["spec"].clone();
+        assert_eq!(
+            spec(json!({ "f:type": {} })),
+            json!({ "type": "ClusterIP" })
+        );
+        assert_eq!(spec(json!({ "f:clusterIP": {} }))["clusterIP"], "10.96.0.0");
+    }
 }

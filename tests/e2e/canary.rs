@@ -1,0 +1,207 @@
+//! The shipped plan for today's Istio: what its dry run shows, what the run does, and what a second run leaves alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::event::EventKind;
+use serde_json::Value;
+
+use crate::e2e::audit::{self, Fields, Mark, Request};
+use crate::e2e::bed::Bed;
+use crate::e2e::process::StateDir;
+use crate::e2e::state::{NAMESPACES, assert_upgraded};
+
+/// The plan, without a person to ask and with little patience for soaks.
+const UPGRADE: [&str; 7] = [
+    "run",
+    "plans/upgrade-canary.yaml",
+    "--yes",
+    "--set",
+    "soak=2s",
+    "--timeout",
+    "10m",
+];
+const APPROVE: [&str; 2] = ["--approve", "all"];
+
+/// Everything that the plan could touch.
+const TOUCHED: &str = "namespaces,customresourcedefinitions,serviceaccounts,clusterroles,clusterrolebindings,roles,\
+rolebindings,configmaps,services,deployments,horizontalpodautoscalers,poddisruptionbudgets,\
+mutatingwebhookconfigurations,validatingwebhookconfigurations";
+
+#[test]
+fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
+    let bed = Bed::up("modern");
+
+    let mark = audit::mark(&bed);
+    let shown = dry_run(&bed);
+    assert_only_looked(&bed, mark);
+
+    let before = snapshot(&bed);
+    let mark = audit::mark(&bed);
+    let state = StateDir::new();
+    let run = state
+        .plan(&bed, &[&UPGRADE[..], &APPROVE[..]].concat())
+        .expect(0);
+    println!("{}", run.stdout);
+    assert_upgraded(&bed, &NAMESPACES, 40);
+    let changes = audit::changes(audit::requests(&bed, mark, "plan/"));
+    assert_labels_swapped_at_once(&changes);
+    assert_same(&shown, &made(&before, &changes));
+
+    assert_second_run_changes_nothing(&bed);
+    assert_one_run_at_a_time(&bed);
+}
+
+/// What the dry run says will change.
+fn dry_run(bed: &Bed) -> Fields {
+    let arguments = [&UPGRADE[..], &["--dry-run", "--output", "json"]].concat();
+    let ended = StateDir::new().plan(bed, &arguments).expect(0);
+    let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let mut fields = Fields::new();
+    let steps = document["steps"].as_array().expect("steps");
+    for change in steps
+        .iter()
+        .filter_map(|step| step["changes"].as_array())
+        .flatten()
+    {
+        fields.extend(audit::differences(&change["before"], &change["after"]));
+    }
+    assert!(!fields.is_empty(), "{document}");
+    fields
+}
+
+/// The dry run's requests were reads, dry runs, reviews of access and requests for tokens, and all went out under its name.
+fn assert_only_looked(bed: &Bed, mark: Mark) {
+    let requests = audit::requests(bed, mark, "plan-dry-run/");
+    assert!(!requests.is_empty(), "the dry run asked nothing");
+    let harmless = |request: &Request| {
+        request.is_read()
+            || request.is_dry()
+            || request.resource() == "selfsubjectaccessreviews"
+            || matches!(request.subresource(), "token" | "portforward")
+    };
+    let others: Vec<String> = requests
+        .iter()
+        .filter(|request| !harmless(request))
+        .map(Request::line)
+        .collect();
+    assert!(others.is_empty(), "the dry run also did: {others:#?}");
+    let disguised = audit::requests(bed, mark, "plan/");
+    assert!(
+        disguised.is_empty(),
+        "the dry run went by another name: {disguised:#?}"
+    );
+}
+
+fn snapshot(bed: &Bed) -> BTreeMap<String, Value> {
+    bed.list(&format!("{TOUCHED} -A"))
+        .into_iter()
+        .map(|object| (audit::identity(&object), object))
+        .collect()
+}
+
+/// What the run's requests made of the objects.
+fn made(before: &BTreeMap<String, Value>, changes: &[Request]) -> Fields {
+    let mut state = before.clone();
+    let mut fields = Fields::new();
+    for request in changes.iter().filter(|request| request.succeeded()) {
+        let after = request.answered();
+        let name = audit::identity(after);
+        let old = state.insert(name, after.clone()).unwrap_or_default();
+        fields.extend(audit::differences(&old, after));
+    }
+    fields
+}
+
+/// The same fields with the same values, but for the value that says who restarted a workload, and the addresses that
+/// the API server draws for a new Service.
+fn assert_same(shown: &Fields, made: &Fields) {
+    let drawn = |field: &(String, String)| {
+        field.1.ends_with("plan~1restarted-by")
+            || (field.0.starts_with("Service/") && field.1.starts_with("/spec/clusterIP"))
+    };
+    let line = |(field, value): (&(String, String), &Value)| {
+        let value = if drawn(field) { &Value::Null } else { value };
+        format!("{} {} {value}", field.0, field.1)
+    };
+    let shown: BTreeSet<String> = shown.iter().map(line).collect();
+    let made: BTreeSet<String> = made.iter().map(line).collect();
+    let unseen: Vec<_> = made.difference(&shown).collect();
+    let undone: Vec<_> = shown.difference(&made).collect();
+    assert!(
+        unseen.is_empty() && undone.is_empty(),
+        "done but not shown: {unseen:#?}\nshown but not done: {undone:#?}"
+    );
+}
+
+/// Each namespace was patched once, and that patch carries both labels.
+fn assert_labels_swapped_at_once(changes: &[Request]) {
+    for namespace in NAMESPACES {
+        let patches: Vec<&Request> = changes
+            .iter()
+            .filter(|request| request.resource() == "namespaces" && request.name() == namespace)
+            .collect();
+        assert_eq!(patches.len(), 1, "{namespace}: {patches:#?}");
+        let sent = patches[0].sent().to_string();
+        assert!(
+            sent.contains("istio-injection") && sent.contains("istio.io/rev")
+                || sent.contains("istio.io~1rev"),
+            "{namespace}: {sent}"
+        );
+    }
+}
+
+fn assert_second_run_changes_nothing(bed: &Bed) {
+    let mark = audit::mark(bed);
+    let state = StateDir::new();
+    let ended = state
+        .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
+        .expect(0);
+    println!("{}", ended.stdout);
+    let mut before = snapshot(bed);
+    before.retain(|name, _| !name.starts_with("Lease/"));
+    // An apply that changes nothing is a request, but no change.
+    let changes = audit::changes(audit::requests(bed, mark, "plan/"));
+    let fields = made(&before, &changes);
+    assert!(fields.is_empty(), "the second run changed {fields:#?}");
+    for event in state.journal() {
+        if let EventKind::NodeFinished {
+            node,
+            changed,
+            message,
+            ..
+        } = event
+        {
+            assert!(!changed, "{node} says that it changed something: {message}");
+        }
+    }
+    let said = format!("{}{}", ended.stdout, ended.stderr).to_lowercase();
+    assert!(
+        said.contains("nothing changed")
+            || said.contains("changed nothing")
+            || said.contains("nothing was changed"),
+        "{said}"
+    );
+    assert_upgraded(bed, &NAMESPACES, 40);
+}
+
+/// While one run soaks, another is told who is at work.
+fn assert_one_run_at_a_time(bed: &Bed) {
+    let (first, second) = (StateDir::new(), StateDir::new());
+    let soaking = [&UPGRADE[..3], &["--set", "soak=5m"], &APPROVE[..]].concat();
+    let mut running = first.start(bed, &soaking);
+    running.until(
+        "the first run soaks",
+        |event| matches!(event, EventKind::Waiting { node, .. } if node.as_str().contains("soak")),
+    );
+    let refused = second
+        .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
+        .expect(5);
+    let holder = first.run_id();
+    assert!(
+        refused.stderr.contains(&holder),
+        "{holder} is not named in: {}",
+        refused.stderr
+    );
+    running.interrupt();
+    running.wait().expect(7);
+}
