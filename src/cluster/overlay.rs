@@ -57,12 +57,12 @@ impl Overlay {
     }
 
     /// Takes a prediction down.
-    pub(super) fn remember(&self, before: Option<Object>, after: Object, verb: &'static str) {
+    pub(super) fn remember(&self, before: Option<&Object>, after: Object, verb: &'static str) {
         let mut state = self.lock();
         state.changes.push(Change {
             object: ObjectRef::from(&after),
-            before: before.as_ref().map(content),
-            after: Some(foreseen(before.as_ref(), &after)),
+            before: before.map(content),
+            after: Some(foreseen(before, &after)),
             verb,
         });
         state
@@ -95,11 +95,13 @@ fn group(api_version: &str) -> &str {
 /// What the run will make too: not the address of a new Service, which the server draws anew each time.
 fn foreseen(before: Option<&Object>, after: &Object) -> Value {
     let mut value = content(after);
-    if before.is_none() && after.kind() == "Service" && !is_ours(after, "f:clusterIP") {
-        if let Some(spec) = value["spec"].as_object_mut() {
-            spec.shift_remove("clusterIP");
-            spec.shift_remove("clusterIPs");
-        }
+    if before.is_none()
+        && after.kind() == "Service"
+        && !is_ours(after, "f:clusterIP")
+        && let Some(spec) = value["spec"].as_object_mut()
+    {
+        spec.shift_remove("clusterIP");
+        spec.shift_remove("clusterIPs");
     }
     value
 }

@@ -169,7 +169,7 @@ impl Cluster {
         );
         let answer = self.call(Method::PATCH, url, Some(patch), Some(kind)).await;
         let after = Object::new(answer?);
-        self.remember(before, &after, "patch");
+        self.remember(before.as_ref(), &after, "patch");
         Ok(after)
     }
 
@@ -224,7 +224,7 @@ impl Cluster {
         };
         let changed = before.as_ref().is_none_or(|before| differs(before, &after));
         if changed {
-            self.remember(before, &after, "apply");
+            self.remember(before.as_ref(), &after, "apply");
         }
         Ok(Applied { after, changed })
     }
@@ -367,7 +367,7 @@ impl Cluster {
         if self.is_dry_run() { "&dryRun=All" } else { "" }
     }
 
-    fn remember(&self, before: Option<Object>, after: &Object, verb: &'static str) {
+    fn remember(&self, before: Option<&Object>, after: &Object, verb: &'static str) {
         if let Some(overlay) = &self.overlay {
             overlay.remember(before, after.clone(), verb);
         }
