@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::guard::Refused;
+
 /// What kind of error it is; decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -105,6 +107,9 @@ impl From<kube::Error> for ClusterError {
                 format!("no credentials: {}", innermost(&error)),
             )
             .help("run what the kubeconfig's user section runs to get credentials"),
+            kube::Error::Service(error) if error.is::<Refused>() => {
+                Self::new(ErrorClass::ReadOnly, error.to_string()).help("this is a bug in plan")
+            }
             other => Self::new(ErrorClass::Transient(None), innermost(&other)),
         }
     }

@@ -169,21 +169,30 @@ pub(super) fn path(
     let mut path = base(api_version);
     if let Some(namespace) = namespace.filter(|_| resource.namespaced) {
         path.push_str("/namespaces/");
-        path.push_str(namespace);
+        path.push_str(&segment(namespace));
     }
     path.push('/');
     path.push_str(&resource.plural);
     if let Some(name) = name {
         path.push('/');
-        path.push_str(name);
+        path.push_str(&segment(name));
     }
     path
 }
 
 /// Escapes a query's value.
 pub(super) fn query(text: &str) -> String {
+    escape(text, b"-._~/")
+}
+
+/// Escapes one segment of a path.
+pub(super) fn segment(text: &str) -> String {
+    escape(text, b"-._~:@")
+}
+
+fn escape(text: &str, plain: &[u8]) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
             out.push(char::from(byte));
         } else {
             use std::fmt::Write as _;

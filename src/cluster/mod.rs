@@ -4,6 +4,7 @@
 //! [`Cluster`] in dry-run mode sends its writes with `dryRun=All`, remembers what they would have made, and reads
 //! through that memory: each step sees the effect of those before it.
 
+mod access;
 mod connect;
 mod diff;
 mod error;
@@ -13,6 +14,7 @@ mod kinds;
 mod lease;
 mod object;
 mod overlay;
+mod patch;
 pub mod rollout;
 mod select;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod tests;
 pub mod tool;
 mod verbs;
 mod wait;
+mod write;
 
 use std::sync::Arc;
 
@@ -32,8 +35,8 @@ pub use forward::{HttpAnswer, HttpRequest};
 pub use guard::Requests;
 pub use lease::{Holder, Lease, LeaseError};
 pub use object::{Object, ObjectRef, Permission, Selector};
-pub use verbs::Applied;
 pub use wait::Wait;
+pub use write::Applied;
 
 use kinds::Kinds;
 use overlay::Overlay;

@@ -70,6 +70,22 @@ impl Overlay {
             .insert(any_version(&ObjectRef::from(&after)), after);
     }
 
+    /// Whether a namespace would be made.
+    pub(super) fn makes_namespace(&self, name: &str) -> bool {
+        self.get(&ObjectRef::cluster("v1", "Namespace", name))
+            .is_some()
+    }
+
+    /// Whether a CRD would be made that defines the kind.
+    pub(super) fn makes_kind(&self, api_version: &str, kind: &str) -> bool {
+        self.lock().objects.values().any(|object| {
+            let spec = &object.value()["spec"];
+            object.kind() == "CustomResourceDefinition"
+                && spec["group"] == group(api_version)
+                && spec["names"]["kind"] == kind
+        })
+    }
+
     /// The predictions since the last call.
     pub(super) fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut self.lock().changes)
@@ -108,11 +124,13 @@ fn foreseen(before: Option<&Object>, after: &Object) -> Value {
 
 /// Whether somebody asked for a field of the spec, rather than the server having filled it in.
 fn is_ours(object: &Object, field: &str) -> bool {
-    object.value()["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|entry| entry["fieldsV1"]["f:spec"].get(field).is_some())
+    let managers = object.value()["metadata"]["managedFields"].as_array();
+    // An object that no server has seen holds only what was asked for.
+    managers.is_none_or(|managers| {
+        managers
+            .iter()
+            .any(|entry| entry["fieldsV1"]["f:spec"].get(field).is_some())
+    })
 }
 
 #[cfg(test)]

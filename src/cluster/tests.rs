@@ -192,3 +192,131 @@ async fn a_long_list_begins_again_when_its_moment_is_forgotten() {
     assert_eq!(found.len(), 600);
     assert_eq!(found[599].name(), "c599");
 }
+
+fn namespace(name: &str) -> Object {
+    Object::new(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }))
+}
+
+fn dry(server: &ApiServer) -> Cluster {
+    Cluster::from_service(server.service("plan"), true)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_builds_upon_what_it_would_have_made() {
+    let server = ApiServer::default();
+    let cluster = dry(&server);
+    let mut inside = Object::new(config_map("a", "1"));
+    inside.set_namespace("shop");
+    let missing = cluster.apply(&inside, false).await.unwrap_err();
+    assert!(missing.is_not_found(), "nothing would make the namespace");
+
+    cluster.apply(&namespace("shop"), false).await.unwrap();
+    cluster.apply(&inside, false).await.unwrap();
+    let name = ObjectRef::from(&inside);
+    let merge = json!({ "data": { "other": "2" } });
+    cluster.merge_patch(&name, merge).await.unwrap();
+    let operations = json!([
+        { "op": "test", "path": "/data/key", "value": "1" },
+        { "op": "remove", "path": "/data/key" },
+    ]);
+    cluster.json_patch(&name, operations.clone()).await.unwrap();
+    let found = cluster.get(&name).await.unwrap().unwrap();
+    assert_eq!(found.value()["data"], json!({ "other": "2" }));
+    let error = cluster.json_patch(&name, operations).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+
+    let verbs: Vec<&str> = cluster.take_changes().iter().map(|c| c.verb).collect();
+    assert_eq!(verbs, ["apply", "apply", "patch", "patch"]);
+    assert!(server.object("namespaces", "", "shop").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_of_a_kind_to_come_are_modelled() {
+    let server = ApiServer::default();
+    let cluster = dry(&server);
+    let object = Object::new(json!({
+        "apiVersion": "example.org/v1", "kind": "Thing",
+        "metadata": { "name": "a", "namespace": "default" },
+    }));
+    assert!(
+        cluster
+            .apply(&object, false)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "things.example.org" },
+        "spec": {
+            "group": "example.org", "scope": "Namespaced",
+            "names": { "plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList" },
+            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": {
+                "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } } }],
+        },
+    });
+    cluster
+        .apply(&Object::new(definition), false)
+        .await
+        .unwrap();
+    cluster.apply(&object, false).await.unwrap();
+    let things = cluster
+        .list("example.org/v1", "Thing", None, &Selector::default())
+        .await;
+    assert_eq!(things.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_does_not_hold_is_a_conflict() {
+    let server = ApiServer::default();
+    server.seed(&config_map("a", "1"));
+    let name = ObjectRef::namespaced("v1", "ConfigMap", "default", "a");
+    let operations = json!([{ "op": "test", "path": "/metadata/resourceVersion", "value": "0" }]);
+    let error = cluster(&server)
+        .json_patch(&name, operations)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+    assert_eq!(error.message, "ConfigMap/default/a changed meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_managers_field_is_named_and_can_be_taken_over() {
+    let server = ApiServer::default();
+    let cluster = cluster(&server);
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a", "namespace": "default" },
+        "data": { "key": "theirs" },
+    });
+    let path = "/api/v1/namespaces/default/configmaps/a?fieldManager=helm";
+    server
+        .request("helm", "PUT", path, server.seed(&theirs))
+        .unwrap();
+    let mine = Object::new(config_map("a", "mine"));
+    let error = cluster.apply(&mine, false).await.unwrap_err();
+    let ErrorClass::FieldManager(fields) = &error.class else {
+        panic!("{error:?}");
+    };
+    assert_eq!(fields.len(), 1);
+    assert!(fields[0].starts_with(".data.key: "), "{fields:?}");
+    assert_eq!(&cluster.conflicts(&mine).await.unwrap(), fields);
+    assert!(cluster.apply(&mine, true).await.unwrap().changed);
+    assert!(
+        !cluster.apply(&mine, false).await.unwrap().changed,
+        "the second apply finds it done"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_that_writes_is_stopped_here() {
+    let server = ApiServer::default();
+    server.seed(&config_map("a", "1"));
+    let cluster = dry(&server);
+    let url = "/api/v1/namespaces/default/configmaps/a".to_owned();
+    let error = cluster
+        .call(http::Method::DELETE, url, None, None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::ReadOnly);
+    assert!(server.records().is_empty());
+}

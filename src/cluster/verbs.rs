@@ -1,4 +1,4 @@
-//! Asking for objects and changing them.
+//! Asking for objects, and the requests that all asking and changing is made of.
 
 use std::time::Duration;
 
@@ -6,26 +6,17 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::core::Status;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::kinds::{Resource, base, path, query};
-use super::object::{Object, ObjectRef, Permission, Selector};
-use super::{Cluster, FIELD_MANAGER};
+use super::object::{Object, ObjectRef, Selector};
 
 /// How many objects one answer of a list holds at most.
 const CHUNK: usize = 500;
 /// The longest that one request may take: the server gives up after 60 s, and an admission webhook has up to 30.
 const PATIENCE: Duration = Duration::from_secs(65);
-
-/// What an apply did.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Applied {
-    /// The object as it is now, or would be.
-    pub after: Object,
-    /// Whether that differs from before.
-    pub changed: bool,
-}
 
 impl Cluster {
     /// The server's version: `v1.35.4`.
@@ -65,9 +56,16 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Object>, ClusterError> {
-        let (mut objects, _) = self
-            .list_live(api_version, kind, namespace, selector)
-            .await?;
+        let live = self.list_live(api_version, kind, namespace, selector);
+        let mut objects = match (live.await, &self.overlay) {
+            (Ok((objects, _)), _) => objects,
+            (Err(error), Some(overlay))
+                if error.is_not_found() && overlay.makes_kind(api_version, kind) =>
+            {
+                Vec::new()
+            }
+            (Err(error), _) => return Err(error),
+        };
         if let Some(overlay) = &self.overlay {
             overlay.merge(&mut objects, api_version, kind, namespace, selector);
         }
@@ -132,203 +130,7 @@ impl Cluster {
         Ok(names.filter(|name| !exclude.contains(name)).collect())
     }
 
-    /// Patches by operations (RFC 6902).
-    pub async fn json_patch(
-        &self,
-        object: &ObjectRef,
-        patch: Value,
-    ) -> Result<Object, ClusterError> {
-        self.patch(object, patch, "application/json-patch+json")
-            .await
-    }
-
-    /// Patches by merging (RFC 7386).
-    pub async fn merge_patch(
-        &self,
-        object: &ObjectRef,
-        patch: Value,
-    ) -> Result<Object, ClusterError> {
-        self.patch(object, patch, "application/merge-patch+json")
-            .await
-    }
-
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        patch: Value,
-        kind: &'static str,
-    ) -> Result<Object, ClusterError> {
-        let before = match &self.overlay {
-            Some(_) => self.get(object).await?,
-            None => None,
-        };
-        let url = format!(
-            "{}?fieldManager={FIELD_MANAGER}{}",
-            self.path_of(object).await?,
-            self.dry()
-        );
-        let answer = self.call(Method::PATCH, url, Some(patch), Some(kind)).await;
-        let after = Object::new(answer?);
-        self.remember(before.as_ref(), &after, "patch");
-        Ok(after)
-    }
-
-    /// Creates an object.
-    pub async fn create(&self, object: &Object) -> Result<Object, ClusterError> {
-        let url = format!(
-            "{}?fieldManager={FIELD_MANAGER}{}",
-            self.collection(object).await?,
-            self.dry()
-        );
-        let after = self
-            .call(Method::POST, url, Some(object.value().clone()), None)
-            .await?;
-        let after = Object::new(after);
-        self.remember(None, &after, "create");
-        Ok(after)
-    }
-
-    /// Replaces an object, if it still has the resource version that it carries.
-    pub async fn replace(&self, object: &Object) -> Result<Object, ClusterError> {
-        let path = self.path_of(&ObjectRef::from(object)).await?;
-        let url = format!("{path}?fieldManager={FIELD_MANAGER}{}", self.dry());
-        let after = self
-            .call(Method::PUT, url, Some(object.value().clone()), None)
-            .await?;
-        Ok(Object::new(after))
-    }
-
-    /// Lets the server create an object and throw it away: admission runs, nothing stays.
-    pub async fn create_as_dry_run(&self, object: &Object) -> Result<Object, ClusterError> {
-        let url = format!(
-            "{}?fieldManager={FIELD_MANAGER}&dryRun=All",
-            self.collection(object).await?
-        );
-        let after = self
-            .call(Method::POST, url, Some(object.value().clone()), None)
-            .await?;
-        Ok(Object::new(after))
-    }
-
-    /// Applies an object as field manager `plan`; never by force, but where `take_over` says so.
-    ///
-    /// # Errors
-    /// [`ErrorClass::FieldManager`] where another manager owns a field with another value.
-    pub async fn apply(&self, object: &Object, take_over: bool) -> Result<Applied, ClusterError> {
-        let before = self.get(&ObjectRef::from(object)).await?;
-        let after = match self.send_apply(object, take_over, self.is_dry_run()).await {
-            Ok(after) => after,
-            // A dry run cannot create into a namespace, or of a kind, that an earlier step would have made.
-            Err(error) if error.is_not_found() && self.is_dry_run() => object.clone(),
-            Err(error) => return Err(error),
-        };
-        let changed = before.as_ref().is_none_or(|before| differs(before, &after));
-        if changed {
-            self.remember(before.as_ref(), &after, "apply");
-        }
-        Ok(Applied { after, changed })
-    }
-
-    /// What an apply would do, by the server.
-    pub async fn apply_as_dry_run(
-        &self,
-        object: &Object,
-        take_over: bool,
-    ) -> Result<Applied, ClusterError> {
-        let before = self.get(&ObjectRef::from(object)).await?;
-        let after = self.send_apply(object, take_over, true).await?;
-        let changed = before.as_ref().is_none_or(|before| differs(before, &after));
-        Ok(Applied { after, changed })
-    }
-
-    /// The fields of an object that other managers own with other values: none where an apply would go through.
-    pub async fn conflicts(&self, object: &Object) -> Result<Vec<String>, ClusterError> {
-        match self.send_apply(object, false, true).await {
-            Ok(_) => Ok(Vec::new()),
-            Err(ClusterError {
-                class: ErrorClass::FieldManager(fields),
-                ..
-            }) => Ok(fields),
-            // Its namespace or kind comes with the same rendering.
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn send_apply(
-        &self,
-        object: &Object,
-        take_over: bool,
-        dry_run: bool,
-    ) -> Result<Object, ClusterError> {
-        let path = self.path_of(&ObjectRef::from(object)).await?;
-        let dry = if dry_run { "&dryRun=All" } else { "" };
-        let url = format!("{path}?fieldManager={FIELD_MANAGER}&force={take_over}{dry}");
-        let body = Some(object.value().clone());
-        self.call(
-            Method::PATCH,
-            url,
-            body,
-            Some("application/apply-patch+yaml"),
-        )
-        .await
-        .map(Object::new)
-        .map_err(|error| match error.class {
-            ErrorClass::FieldManager(_) => {
-                error.help("name the object in `take_over` where that is right")
-            }
-            _ => error,
-        })
-    }
-
-    /// A token of a service account, for an audience; good for so many seconds.
-    pub async fn token(
-        &self,
-        namespace: &str,
-        account: &str,
-        audience: &str,
-        seconds: u32,
-    ) -> Result<String, ClusterError> {
-        let url = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
-        let body = json!({
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": { "audiences": [audience], "expirationSeconds": seconds },
-        });
-        let answer = self.call(Method::POST, url, Some(body), None).await?;
-        Ok(answer["status"]["token"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned())
-    }
-
-    /// Whether the user may do each of these (`SelfSubjectAccessReview`).
-    pub async fn may(
-        &self,
-        wanted: &[Permission],
-    ) -> Result<Vec<(Permission, bool)>, ClusterError> {
-        let mut answers = Vec::with_capacity(wanted.len());
-        for permission in wanted {
-            let body = json!({
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": { "resourceAttributes": {
-                    "verb": permission.verb,
-                    "group": permission.group,
-                    "resource": permission.resource,
-                    "subresource": permission.subresource,
-                    "namespace": permission.namespace,
-                    "name": permission.name,
-                } },
-            });
-            let url = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned();
-            let answer = self.call(Method::POST, url, Some(body), None).await?;
-            answers.push((permission.clone(), answer["status"]["allowed"] == true));
-        }
-        Ok(answers)
-    }
-
-    async fn path_of(&self, object: &ObjectRef) -> Result<String, ClusterError> {
+    pub(super) async fn path_of(&self, object: &ObjectRef) -> Result<String, ClusterError> {
         let resource = self.resource(&object.api_version, &object.kind).await?;
         Ok(path(
             &object.api_version,
@@ -338,7 +140,7 @@ impl Cluster {
         ))
     }
 
-    async fn collection(&self, object: &Object) -> Result<String, ClusterError> {
+    pub(super) async fn collection(&self, object: &Object) -> Result<String, ClusterError> {
         let resource = self.resource(object.api_version(), object.kind()).await?;
         Ok(path(
             object.api_version(),
@@ -360,16 +162,6 @@ impl Cluster {
             Ok(list) => self.kinds.learn(api_version, kind, &list),
             Err(error) if error.is_not_found() => Err(super::kinds::unknown(api_version, kind)),
             Err(error) => Err(error),
-        }
-    }
-
-    fn dry(&self) -> &'static str {
-        if self.is_dry_run() { "&dryRun=All" } else { "" }
-    }
-
-    fn remember(&self, before: Option<&Object>, after: &Object, verb: &'static str) {
-        if let Some(overlay) = &self.overlay {
-            overlay.remember(before, after.clone(), verb);
         }
     }
 
@@ -509,9 +301,4 @@ pub(super) fn named(mut item: Value, api_version: &str, kind: &str) -> Object {
 /// What objects are ordered by.
 pub(super) fn key(object: &Object) -> (&str, &str) {
     (object.namespace().unwrap_or_default(), object.name())
-}
-
-/// Whether two states of an object differ in more than what the server counts and notes.
-fn differs(before: &Object, after: &Object) -> bool {
-    super::diff::content(before) != super::diff::content(after)
 }
