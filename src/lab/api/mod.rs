@@ -16,8 +16,11 @@ mod discovery;
 mod forward;
 mod negotiate;
 pub mod object;
+mod openapi;
 pub mod patch;
+mod protobuf;
 mod query;
+mod rbac;
 mod read;
 mod record;
 mod registry;
@@ -245,6 +248,16 @@ impl ApiServer {
     /// Sets who may do what; without it everybody may do everything.
     pub fn set_authorizer(&self, allows: impl Fn(&Attributes) -> bool + Send + Sync + 'static) {
         *lock(&self.shared.authorizer) = Some(Box::new(allows));
+    }
+
+    /// Lets the stored Roles and bindings decide who may do what; `kubernetes-admin` may do everything.
+    pub fn evaluate_rbac(&self) {
+        let server = self.downgrade();
+        self.set_authorizer(move |asked| {
+            server
+                .upgrade()
+                .is_some_and(|api| rbac::allows(&api, asked))
+        });
     }
 
     /// Adds a fault; the first that applies to a request strikes.

@@ -6,6 +6,7 @@ use super::forward;
 use super::negotiate;
 use super::negotiate::Form;
 use super::object;
+use super::openapi;
 use super::query::Query;
 use super::query::Target;
 use super::record::Effect;
@@ -95,6 +96,11 @@ fn parse(parts: &Parts, bytes: &[u8]) -> Result<Value, StatusError> {
         return Ok(Value::Null);
     }
     let kind = content_type(parts);
+    if kind.contains("protobuf")
+        && let Some(read) = super::protobuf::decode(bytes)
+    {
+        return Ok(read);
+    }
     if kind.contains("protobuf") || kind.contains("cbor") {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
         return Err(StatusError::new(415, "UnsupportedMediaType", message));
@@ -170,6 +176,12 @@ async fn dispatch(
                 )
             });
         return Ok(json_response(200, &found, kind.as_deref()));
+    }
+    if path.starts_with("/openapi/v3") {
+        let found = openapi::answer(&path, &shared.state().registry);
+        return found
+            .map(|found| json_response(200, &found, None))
+            .ok_or_else(StatusError::no_route);
     }
     let mut call = Call {
         target: shared.resolve(&path)?,

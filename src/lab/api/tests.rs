@@ -649,3 +649,68 @@ async fn only_metadata_is_sent_where_only_that_is_asked() {
         4
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn roles_and_bindings_decide_where_they_are_asked_to() {
+    let server = ApiServer::default();
+    server.evaluate_rbac();
+    for object in [
+        json!({"kind": "Role", "metadata": {"name": "reader", "namespace": "default"},
+            "rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods", "pods/portforward"], "resourceNames": ["a"]}]}),
+        json!({"kind": "RoleBinding", "metadata": {"name": "reader", "namespace": "default"},
+            "subjects": [{"kind": "ServiceAccount", "name": "plan", "namespace": "ci"}], "roleRef": {"kind": "Role", "name": "reader"}}),
+    ] {
+        let mut object = object;
+        object["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
+        server.seed(&object);
+    }
+    let ask = |verb: &str, subresource: &str, name: &str, user: &str| {
+        let asked = Attributes {
+            user: user.to_owned(),
+            verb: verb.to_owned(),
+            resource: "pods".to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+            ..Attributes::default()
+        };
+        server.shared.allowed(&asked)
+    };
+    let plan = "system:serviceaccount:ci:plan";
+    assert!(ask("get", "", "a", plan) && ask("get", "portforward", "a", plan));
+    assert!(
+        !ask("get", "", "b", plan)
+            && !ask("delete", "", "a", plan)
+            && !ask("get", "", "a", "other")
+    );
+    assert!(ask("delete", "", "a", "kubernetes-admin"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn kubectls_validation_finds_its_parameter() {
+    let server = ApiServer::default();
+    let client = server.client("test");
+    let request = |path: &str| {
+        http::Request::get(path)
+            .body(Vec::new())
+            .expect("a request")
+    };
+    let index: Value = client
+        .request(request("/openapi/v3"))
+        .await
+        .expect("an index");
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+        .as_str()
+        .expect("listed")
+        .to_owned();
+    let document: Value = client.request(request(&url)).await.expect("a document");
+    let patch =
+        &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"]["kind"],
+        "Deployment"
+    );
+    assert!(
+        object::items(patch, "parameters").any(|parameter| parameter["name"] == "fieldValidation")
+    );
+}

@@ -46,20 +46,18 @@ impl Cluster {
                 news.changed().await.expect("the server lives");
             }
         };
-        match tokio::time::timeout(Duration::from_secs(3600), waited).await {
-            Ok(found) => found,
-            Err(_) => panic!(
-                "never: {:#}",
-                self.api
-                    .object(resource, "default", name)
-                    .unwrap_or_default()["status"]
-            ),
-        }
+        let found = tokio::time::timeout(Duration::from_secs(3600), waited).await;
+        let seen = self
+            .api
+            .object(resource, "default", name)
+            .unwrap_or_default();
+        assert!(found.is_ok(), "not within an hour: {:#}", seen["status"]);
+        found.unwrap_or_default()
     }
 
-    fn patch(&self, path: &str, patch: Value) {
+    fn patch(&self, path: &str, change: Value) {
         self.api
-            .request("test", "PATCH", path, patch)
+            .request("test", "PATCH", path, change)
             .expect("patched");
     }
 
@@ -134,7 +132,7 @@ async fn a_restart_rolls_within_surge_and_unavailable() {
         .await;
     let sets = cluster.api.objects("replicasets.apps", "default");
     bounds.extend(sets.iter().map(|set| set["spec"]["replicas"].clone()));
-    bounds.sort_by_key(|count| count.as_u64());
+    bounds.sort_by_key(Value::as_u64);
     assert_eq!(bounds, [0, 4]);
     assert!(
         cluster

@@ -1,0 +1,320 @@
+//! Kubernetes' protobuf, for the small messages that kubectl sends in no other form (`auth can-i`, `create`, `drain`): a reader over tables of field numbers (`generated.proto`).
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+/// What stands before each message.
+const MAGIC: &[u8] = b"k8s\0";
+
+/// A field: its number, its name in JSON, its type.
+type Field = (u64, &'static str, Type);
+
+#[derive(Clone, Copy)]
+enum Type {
+    Text,
+    Texts,
+    /// A number that says something even when it is zero.
+    Number,
+    /// A number that is absent when it is zero.
+    Count,
+    Flag,
+    /// A map of texts.
+    Map,
+    /// A map of bytes, base64 in JSON.
+    Data,
+    Message(&'static [Field]),
+    Messages(&'static [Field]),
+    /// Something that only the server writes.
+    Ignored,
+}
+
+const METADATA: &[Field] = &[
+    (1, "name", Type::Text),
+    (2, "generateName", Type::Text),
+    (3, "namespace", Type::Text),
+    (4, "selfLink", Type::Ignored),
+    (5, "uid", Type::Text),
+    (6, "resourceVersion", Type::Text),
+    (7, "generation", Type::Ignored),
+    (8, "creationTimestamp", Type::Ignored),
+    (11, "labels", Type::Map),
+    (12, "annotations", Type::Map),
+];
+const RESOURCE: &[Field] = &[
+    (1, "namespace", Type::Text),
+    (2, "verb", Type::Text),
+    (3, "group", Type::Text),
+    (4, "version", Type::Text),
+    (5, "resource", Type::Text),
+    (6, "subresource", Type::Text),
+    (7, "name", Type::Text),
+];
+const PATH: &[Field] = &[(1, "path", Type::Text), (2, "verb", Type::Text)];
+const REVIEW: &[Field] = &[
+    (1, "resourceAttributes", Type::Message(RESOURCE)),
+    (2, "nonResourceAttributes", Type::Message(PATH)),
+];
+const RULES: &[Field] = &[(1, "namespace", Type::Text)];
+const PRECONDITIONS: &[Field] = &[(1, "uid", Type::Text), (2, "resourceVersion", Type::Text)];
+const DELETE: &[Field] = &[
+    (1, "gracePeriodSeconds", Type::Number),
+    (2, "preconditions", Type::Message(PRECONDITIONS)),
+    (3, "orphanDependents", Type::Flag),
+    (4, "propagationPolicy", Type::Text),
+    (5, "dryRun", Type::Texts),
+    (
+        6,
+        "ignoreStoreReadErrorWithClusterBreakingPotential",
+        Type::Flag,
+    ),
+];
+const SCALE: &[Field] = &[(1, "replicas", Type::Number)];
+const TOKEN: &[Field] = &[
+    (1, "audiences", Type::Texts),
+    (4, "expirationSeconds", Type::Number),
+];
+const NAMESPACE: &[Field] = &[(1, "finalizers", Type::Texts)];
+const PORT: &[Field] = &[
+    (1, "name", Type::Text),
+    (2, "hostPort", Type::Count),
+    (3, "containerPort", Type::Count),
+    (4, "protocol", Type::Text),
+    (5, "hostIP", Type::Text),
+];
+/// As `kubectl create deployment` fills it in.
+const CONTAINER: &[Field] = &[
+    (1, "name", Type::Text),
+    (2, "image", Type::Text),
+    (3, "command", Type::Texts),
+    (4, "args", Type::Texts),
+    (5, "workingDir", Type::Text),
+    (6, "ports", Type::Messages(PORT)),
+    (8, "resources", Type::Message(&[])),
+    (13, "terminationMessagePath", Type::Text),
+    (14, "imagePullPolicy", Type::Text),
+    (16, "stdin", Type::Flag),
+    (17, "stdinOnce", Type::Flag),
+    (18, "tty", Type::Flag),
+    (20, "terminationMessagePolicy", Type::Text),
+];
+const POD: &[Field] = &[
+    (2, "containers", Type::Messages(CONTAINER)),
+    (3, "restartPolicy", Type::Text),
+    (6, "dnsPolicy", Type::Text),
+    (8, "serviceAccountName", Type::Text),
+    (9, "serviceAccount", Type::Text),
+    (10, "nodeName", Type::Text),
+    (11, "hostNetwork", Type::Flag),
+    (12, "hostPID", Type::Flag),
+    (13, "hostIPC", Type::Flag),
+    (16, "hostname", Type::Text),
+    (17, "subdomain", Type::Text),
+    (19, "schedulerName", Type::Text),
+    (24, "priorityClassName", Type::Text),
+];
+const TEMPLATE: &[Field] = &[
+    (1, "metadata", Type::Message(METADATA)),
+    (2, "spec", Type::Message(POD)),
+];
+const SELECTOR: &[Field] = &[(1, "matchLabels", Type::Map)];
+const STRATEGY: &[Field] = &[(1, "type", Type::Text)];
+const DEPLOYMENT: &[Field] = &[
+    (1, "replicas", Type::Number),
+    (2, "selector", Type::Message(SELECTOR)),
+    (3, "template", Type::Message(TEMPLATE)),
+    (4, "strategy", Type::Message(STRATEGY)),
+    (5, "minReadySeconds", Type::Count),
+    (7, "paused", Type::Flag),
+];
+
+/// The fields of a kind, where its messages can be read.
+fn fields(kind: &str) -> Option<Vec<Field>> {
+    let with = |second: Field| {
+        vec![
+            (1, "metadata", Type::Message(METADATA)),
+            second,
+            (3, "status", Type::Ignored),
+        ]
+    };
+    let spec = |fields| with((2, "spec", Type::Message(fields)));
+    match kind {
+        "SelfSubjectAccessReview" => Some(spec(REVIEW)),
+        "SelfSubjectRulesReview" => Some(spec(RULES)),
+        "Scale" => Some(spec(SCALE)),
+        "TokenRequest" => Some(spec(TOKEN)),
+        "Namespace" => Some(spec(NAMESPACE)),
+        "Deployment" => Some(spec(DEPLOYMENT)),
+        "DeleteOptions" => Some(DELETE.to_vec()),
+        "Eviction" => Some(with((2, "deleteOptions", Type::Message(DELETE)))),
+        "ServiceAccount" => Some(vec![(1, "metadata", Type::Message(METADATA))]),
+        "ConfigMap" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "data", Type::Map),
+            (3, "binaryData", Type::Data),
+        ]),
+        "Secret" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "data", Type::Data),
+            (3, "type", Type::Text),
+        ]),
+        _ => None,
+    }
+}
+
+/// Reads a body; none where it is of a kind that is not known here, or broken.
+pub(super) fn decode(body: &[u8]) -> Option<Value> {
+    const TYPE: &[Field] = &[(1, "apiVersion", Type::Text), (2, "kind", Type::Text)];
+    let mut envelope = Reader(body.strip_prefix(MAGIC)?);
+    let (mut types, mut raw) = (json!({}), &[][..]);
+    while let Some((number, wire)) = envelope.next()? {
+        match (number, wire) {
+            (1, Wire::Bytes(bytes)) => types = message(bytes, TYPE)?,
+            (2, Wire::Bytes(bytes)) => raw = bytes,
+            _ => {}
+        }
+    }
+    let mut object = message(raw, &fields(types["kind"].as_str()?)?)?;
+    object["apiVersion"] = types["apiVersion"].take();
+    object["kind"] = types["kind"].take();
+    Some(object)
+}
+
+/// A field that the table does not have is an error: nothing gets lost in silence.
+fn message(bytes: &[u8], fields: &[Field]) -> Option<Value> {
+    let mut reader = Reader(bytes);
+    let mut object = Map::new();
+    while let Some((number, wire)) = reader.next()? {
+        let (_, name, kind) = fields.iter().find(|(one, _, _)| *one == number)?;
+        field(&mut object, name, *kind, &wire)?;
+    }
+    Some(Value::Object(object))
+}
+
+fn field(object: &mut Map<String, Value>, name: &str, kind: Type, wire: &Wire<'_>) -> Option<()> {
+    match (kind, wire) {
+        (Type::Ignored, _)
+        | (Type::Count | Type::Flag, Wire::Number(0))
+        | (Type::Text, Wire::Bytes([])) => {}
+        (Type::Number | Type::Count, Wire::Number(value)) => {
+            object.insert(name.to_owned(), json!(value));
+        }
+        (Type::Flag, Wire::Number(_)) => {
+            object.insert(name.to_owned(), json!(true));
+        }
+        (Type::Message(inner), Wire::Bytes(bytes)) => {
+            object.insert(name.to_owned(), message(bytes, inner)?);
+        }
+        (Type::Text, Wire::Bytes(bytes)) => {
+            object.insert(name.to_owned(), text(bytes)?);
+        }
+        (Type::Texts, Wire::Bytes(bytes)) => push(object, name, text(bytes)?)?,
+        (Type::Messages(inner), Wire::Bytes(bytes)) => push(object, name, message(bytes, inner)?)?,
+        (Type::Map | Type::Data, Wire::Bytes(bytes)) => {
+            let (key, value) = entry(bytes)?;
+            let value = if matches!(kind, Type::Data) {
+                json!(super::base64::encode(value))
+            } else {
+                text(value)?
+            };
+            object
+                .entry(name)
+                .or_insert_with(|| json!({}))
+                .as_object_mut()?
+                .insert(key, value);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn text(bytes: &[u8]) -> Option<Value> {
+    Some(json!(std::str::from_utf8(bytes).ok()?))
+}
+
+fn push(object: &mut Map<String, Value>, name: &str, value: Value) -> Option<()> {
+    let list = object.entry(name).or_insert_with(|| json!([]));
+    list.as_array_mut()?.push(value);
+    Some(())
+}
+
+/// A map's entry: key and value.
+fn entry(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (mut reader, mut key, mut value) = (Reader(bytes), String::new(), &[][..]);
+    while let Some((number, wire)) = reader.next()? {
+        match (number, wire) {
+            (1, Wire::Bytes(bytes)) => std::str::from_utf8(bytes).ok()?.clone_into(&mut key),
+            (2, Wire::Bytes(bytes)) => value = bytes,
+            _ => return None,
+        }
+    }
+    Some((key, value))
+}
+
+enum Wire<'body> {
+    Number(u64),
+    Bytes(&'body [u8]),
+}
+
+struct Reader<'body>(&'body [u8]);
+
+impl<'body> Reader<'body> {
+    /// The next field; the inner none at the end, the outer where the bytes are broken.
+    #[expect(
+        clippy::option_option,
+        reason = "the end and broken bytes are two things"
+    )]
+    fn next(&mut self) -> Option<Option<(u64, Wire<'body>)>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        let tag = self.varint()?;
+        let wire = match tag & 7 {
+            0 => Wire::Number(self.varint()?),
+            1 => Wire::Bytes(self.take(8)?),
+            2 => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                Wire::Bytes(self.take(length)?)
+            }
+            5 => Wire::Bytes(self.take(4)?),
+            _ => return None,
+        };
+        Some(Some((tag >> 3, wire)))
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *self.take(1)?.first()?;
+            value |= u64::from(byte & 127) << shift;
+            if byte < 128 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'body [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_review_is_read_and_broken_bytes_are_not() {
+        let mut body = MAGIC.to_vec();
+        body.extend(b"\x0a\x33\x0a\x18authorization.k8s.io/v1\0\x12\x17SelfSubjectAccessReview");
+        body.extend(b"\x12\x12\x12\x10\x0a\x0e\x12\x06create\x2a\x04pods");
+        let read = decode(&body).expect("a review");
+        assert_eq!(
+            read["spec"],
+            json!({"resourceAttributes": {"verb": "create", "resource": "pods"}})
+        );
+        assert!(decode(&body[..body.len() - 1]).is_none());
+    }
+}
