@@ -107,7 +107,7 @@ impl Replica {
     /// The version that the replica reports.
     pub(super) async fn version(&self, cluster: &Cluster) -> Result<Version, StepError> {
         let text = self.ask(cluster, MONITORING, "/version").await?;
-        text.trim().parse().map_err(|_| {
+        number(text.trim()).parse().map_err(|_| {
             StepError::failed(format!(
                 "{} reports the version `{}`",
                 self.pod,
@@ -115,6 +115,12 @@ impl Replica {
             ))
         })
     }
+}
+
+/// The version in `1.29.1-6991a379e1fc-Clean`: istiod adds its commit and the state of its tree
+/// (`pkg/version/version.go`), which no expression should have to compare with.
+fn number(text: &str) -> &str {
+    text.rsplitn(3, '-').nth(2).unwrap_or(text)
 }
 
 /// The reason that says why a replica cannot be asked yet, for a wait.
@@ -143,4 +149,16 @@ pub(super) async fn cluster_id(
         .find(|variable| variable["name"] == "CLUSTER_ID")
         .and_then(|variable| variable["value"].as_str())
         .map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_istiod_adds_to_its_version_is_left_out() {
+        assert_eq!(number("1.29.1-6991a379e1fc-Clean"), "1.29.1");
+        assert_eq!(number("1.30.0-rc.1-6991a379e1fc-Modified"), "1.30.0-rc.1");
+        assert_eq!(number("1.29.1"), "1.29.1");
+    }
 }
