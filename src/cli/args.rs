@@ -171,6 +171,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    /// Run against the embedded cluster: an API server, an Istio and a small shop, simulated in the process
+    #[arg(long, conflicts_with_all = ["context", "kubeconfig", "impersonate"])]
+    pub(crate) lab: bool,
+
     /// With --dry-run: exit 2 where something would change
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,

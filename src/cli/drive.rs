@@ -19,7 +19,7 @@ use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
 use crate::model::NodeId;
 use crate::report::{self, Reporter};
-use crate::steps::{StepError, Steps, Workspace};
+use crate::steps::{StepError, Steps};
 
 /// What is to be run.
 pub(super) struct Job {
@@ -35,6 +35,8 @@ pub(super) struct Job {
     pub(super) prove: BTreeSet<NodeId>,
     /// The directory of the plan, for what is not copied.
     pub(super) root: PathBuf,
+    /// Whether the cluster is a lab: then approvals are granted, and nothing outside is asked.
+    pub(super) lab: bool,
     /// Where the run stood, when it is taken up again.
     pub(super) resume: Option<RunState>,
 }
@@ -49,11 +51,8 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let leases = Arc::new(Leases(leases));
     let journal = job.dir.journal(lock).map_err(|error| failed(&error))?;
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
-    let workspace = Workspace {
-        files: files.parent().unwrap_or(&job.root).to_path_buf(),
-        root: job.root.clone(),
-        path: origin::path(),
-    };
+    let files = files.parent().unwrap_or(&job.root).to_path_buf();
+    let workspace = super::run::workspace(files, job.root.clone(), job.lab);
     let (control, orders) = Control::new();
     let signals = tokio::spawn(signals(control));
     let run = Run {
@@ -115,7 +114,7 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         timeout: args.timeout,
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         approve: Approve {
-            all: args.approve.iter().any(|step| step == "all"),
+            all: job.lab || args.approve.iter().any(|step| step == "all"),
             steps: args.approve.iter().cloned().collect(),
         },
         origin: origin::origin(job.cluster.context(), Some(job.cluster.server())),
@@ -129,7 +128,7 @@ fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
     match args.output {
         Output::Json => all.push(Box::new(report::Json::new(Box::new(std::io::stdout())))),
         Output::Text if style::is_terminal() => {
-            all.push(Box::new(report::Progress::new()));
+            all.push(Box::new(report::Progress::new(indicatif::ProgressDrawTarget::stderr())));
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }

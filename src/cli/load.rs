@@ -53,7 +53,7 @@ pub(super) fn load_file(
             .map_err(|error| CliError::usage(error.to_string()))?;
         files.push((path.display().to_string(), bytes));
     }
-    let given = Given { set: set.to_vec(), files, env: variables() };
+    let given = Given { set: set.to_vec(), files, env: variables(), ..Given::default() };
     Ok(check::load(file, &Disk, &given, purpose))
 }
 
@@ -101,6 +101,6 @@ pub(super) fn recorded(
 ) -> Result<Loaded, CliError> {
     let text = Value::Object(inputs.clone()).to_string();
     let files = vec![("the inputs of the run".to_owned(), text.into_bytes())];
-    let given = Given { set: Vec::new(), files, env: variables() };
+    let given = Given { files, env: variables(), ..Given::default() };
     Ok(check::load(file, &Disk, &given, purpose))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::event::Origin;
+use crate::journal::RunDir;
 
 /// The time.
 #[expect(clippy::disallowed_methods, reason = "the edge where the run's clock is made")]
@@ -54,5 +55,5 @@ pub(super) fn is_dead(owner: &str, host: &str, state_dir: &Path) -> bool {
     let (Some(run), Some(on)) = (parts.next(), parts.next()) else {
         return false;
     };
-    on == host && crate::journal::is_abandoned(state_dir, run)
+    on == host && RunDir::find(state_dir, Some(run)).is_ok_and(|dir| !dir.is_held())
 }

@@ -13,6 +13,9 @@ use crate::check::{Purpose, Slice};
 use crate::event::RunResult;
 use crate::journal::{Phase, RunDir, Stored};
 
+/// What a lab's runs say of their server.
+const LAB: &str = "in-process";
+
 /// Resumes a run.
 pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let dir = RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
@@ -20,6 +23,10 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     if state.phase == Phase::Ended(RunResult::Succeeded) {
         anstream::eprintln!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
+    }
+    if state.origin.server.as_deref() == Some(LAB) {
+        return Err(CliError::usage(format!("{} ran in a lab, which ended with it", dir.id()))
+            .help("`plan run --lab` starts a new one"));
     }
     let stored = dir.stored().map_err(|error| failed(&error))?;
     if !args.as_recorded {
@@ -30,9 +37,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
     let outcome = loaded.check(Some(&facts), &state.looked_up, &slice(&stored));
     judge(&outcome.diagnostics, &outcome.sources)?;
-    let checked = outcome
-        .checked
-        .ok_or_else(|| CliError::new(Exit::Bug, "a plan without errors that cannot be run"))?;
+    let checked = outcome.checked.ok_or_else(run::unchecked)?;
     anstream::eprintln!("run {} goes on ({})", dir.id(), dir.path().display());
     let job = Job {
         dir,
@@ -41,6 +46,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         cluster,
         looked_up: state.looked_up.clone(),
         root: stored.manifest.base,
+        lab: false,
         resume: Some(state),
     };
     drive(job, &args.drive, &args.state.state_dir).await

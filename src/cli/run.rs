@@ -1,6 +1,6 @@
 //! `plan run`: check, then execute; or show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,32 +12,36 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, load, slice};
 use super::{connect, dry_run, origin, style};
-use crate::check::{Checked, Purpose, Role, Work};
+use crate::check::{Checked, ClusterFacts, Purpose, Role, Work};
+use crate::cluster::Cluster;
 use crate::journal::{Manifest, RunDir, Stored, StoredFile, run_id};
+use crate::lab::istio;
+use crate::lab::scenario::Lab;
 use crate::model::action::ISTIO_SYSTEM;
 use crate::model::{Action, NodeId};
-use crate::steps::{Steps, Workspace};
+use crate::steps::{Simulated, Steps, Workspace};
 
 /// Checks the plan, looks at the cluster, asks, and runs.
 pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let loaded = load(&args.plan, Purpose::Run)?;
     judge_early(&args.plan.file, &loaded)?;
-    if !args.dry_run && !args.drive.yes && !style::is_interactive() {
+    let ask = !(args.dry_run || args.lab || args.drive.yes);
+    if ask && !style::is_interactive() {
         return Err(CliError::usage("nobody is there to say yes")
-            .help("pass --yes, or look first with --dry-run"));
+            .help("pass --yes, or look first with --dry-run or --lab"));
     }
-    let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
+    let root = directory(&args.plan.file)?;
+    let (_lab, cluster, facts) = world(args).await?;
     let looked_up = connect::look_up(&loaded, &cluster).await?;
     let outcome = loaded.check(Some(&facts), &looked_up, &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
-    let checked = outcome.checked.ok_or_else(|| CliError::new(Exit::Bug, "a plan without errors that cannot be run"))?;
-    let root = directory(&args.plan.file)?;
+    let checked = outcome.checked.ok_or_else(unchecked)?;
     if args.dry_run {
-        let workspace = Workspace { files: root.clone(), root, path: origin::path() };
+        let workspace = workspace(root.clone(), root, args.lab);
         let steps = Steps::new(cluster, workspace);
         return dry_run::run(&checked, &steps, origin::now(), args.drive.output, args.detailed_exitcode).await;
     }
-    if !args.drive.yes && !confirmed(&checked, cluster.context(), cluster.server()) {
+    if ask && !confirmed(&checked, cluster.context(), cluster.server()) {
         anstream::eprintln!("nothing was done");
         return Ok(Exit::Done);
     }
@@ -53,9 +57,33 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         cluster,
         looked_up,
         root,
+        lab: args.lab,
         resume: None,
     };
     drive(job, &args.drive, &args.state.state_dir).await
+}
+
+/// The cluster that is meant: the user's, or a lab that lives as long as the run.
+async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), CliError> {
+    if !args.lab {
+        let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
+        return Ok((None, cluster, facts));
+    }
+    let outcome = load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
+    judge(&outcome.diagnostics, &outcome.sources)?;
+    let checked = outcome.checked.ok_or_else(unchecked)?;
+    let (lab, cluster, facts) = connect::lab(&checked, args.dry_run).await?;
+    Ok((Some(lab), cluster, facts))
+}
+
+/// Where a run's files are, and what stands in for the world in a lab.
+pub(super) fn workspace(files: PathBuf, root: PathBuf, lab: bool) -> Workspace {
+    let simulated = lab.then(|| Simulated(Arc::new(istio::control_plane)));
+    Workspace { files, root, path: origin::path(), simulated }
+}
+
+pub(super) fn unchecked() -> CliError {
+    CliError::new(Exit::Bug, "a plan without errors that cannot be run")
 }
 
 /// What is wrong with the text is said before the cluster is asked.

@@ -6,16 +6,16 @@ use super::args::{Output, RunsArgs, StatusArgs};
 use super::drive::failed;
 use super::error::CliError;
 use super::exit::Exit;
-use super::stdout;
-use crate::journal::{Phase, RunDir, RunState};
-use crate::report;
+use super::{origin, stdout};
+use crate::journal::RunDir;
+use crate::report::status;
 
 /// Shows one run.
-pub(super) fn status(args: &StatusArgs) -> Result<Exit, CliError> {
+pub(super) fn show(args: &StatusArgs) -> Result<Exit, CliError> {
     let dir = RunDir::find(&args.state.state_dir, args.run.as_deref()).map_err(|error| failed(&error))?;
     let recorded = dir.read().map_err(|error| failed(&error))?;
     match args.output {
-        Output::Text => stdout(&report::status(&recorded.state(), dir.is_held())),
+        Output::Text => stdout(&status::status(&recorded.state(), dir.is_held(), origin::now())),
         Output::Json => {
             for event in &recorded.events {
                 let line = serde_json::to_string(event)
@@ -34,32 +34,25 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     for dir in &dirs {
         // A run that died before its first event has nothing to tell.
         let state = dir.read().map(|recorded| recorded.state()).unwrap_or_default();
-        rows.push((dir, word(&state, dir.is_held()), state));
+        rows.push((dir, state));
     }
     match args.output {
         Output::Json => {
             let all: Vec<_> = rows
                 .iter()
-                .map(|(dir, word, state)| json!({ "run": dir.id(), "plan": state.plan, "state": word, "started": state.started, "by": state.origin }))
+                .map(|(dir, state)| {
+                    let word = status::word(state, dir.is_held());
+                    json!({ "run": dir.id(), "plan": state.plan, "state": word, "started": state.started, "by": state.origin })
+                })
                 .collect();
             stdout(&format!("{:#}\n", json!(all)));
         }
         Output::Text if rows.is_empty() => anstream::eprintln!("no runs in {}", args.state.state_dir.display()),
         Output::Text => {
-            for (dir, word, state) in &rows {
-                let started = state.started.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-                stdout(&format!("{}  {word:<11}  {started}  {}\n", dir.id(), state.origin.user));
+            for (dir, state) in &rows {
+                stdout(&format!("{}\n", status::row(state, dir.is_held()).trim_end()));
             }
         }
     }
     Ok(Exit::Done)
-}
-
-fn word(state: &RunState, held: bool) -> String {
-    match &state.phase {
-        Phase::Open if held => "running".to_owned(),
-        Phase::Open => "broken off".to_owned(),
-        Phase::Suspended(_) => "waiting".to_owned(),
-        Phase::Ended(result) => json!(result).as_str().unwrap_or_default().to_owned(),
-    }
 }

@@ -43,6 +43,9 @@ impl Execute for Steps {
             Action::LabelNs(step) => label_ns::run(step, cluster, context).boxed(),
             Action::Restart(step) => restart::run(step, cluster, context).boxed(),
             Action::VerifyXds(step) => verify_xds::run(step, cluster, context).boxed(),
+            Action::Gate(step) if self.workspace.simulated.is_some() => {
+                gate::simulate(step, context).boxed()
+            }
             Action::Gate(step) => gate::run(step, context).boxed(),
         }
     }

@@ -18,5 +18,5 @@ mod wait_ready;
 
 pub use context::{Decision, Done, Execute, Probe, Report, StepContext, StepError};
 pub use executor::Steps;
-pub use install_revision::Workspace;
+pub use install_revision::{Simulated, Workspace};
 pub use preview::{Grade, Preview};

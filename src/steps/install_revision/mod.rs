@@ -16,7 +16,7 @@ use crate::event::{Act, Outputs};
 use crate::mesh::istiod::{Names, owned_fields};
 use crate::model::action::InstallRevision;
 
-pub use render::Workspace;
+pub use render::{Simulated, Workspace};
 
 /// How many objects are looked at, at once.
 const AT_ONCE: usize = 8;

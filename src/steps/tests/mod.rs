@@ -3,6 +3,7 @@
 mod label_ns;
 mod precheck;
 mod restart;
+mod upgrade;
 
 use std::sync::{Arc, Mutex};
 
@@ -53,6 +54,7 @@ impl Mesh {
             files: ".".into(),
             root: ".".into(),
             path: "".into(),
+            simulated: None,
         };
         Self {
             server,

@@ -1,0 +1,97 @@
+//! The whole upgrade, step by step, on a living lab.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Mesh;
+use crate::cluster::Cluster;
+use crate::lab::istio;
+use crate::lab::scenario::Shop;
+use crate::model::Kind;
+use crate::steps::{Simulated, Steps, Workspace};
+
+fn on(lab: &crate::lab::scenario::Lab) -> Mesh {
+    let workspace = Workspace {
+        files: ".".into(),
+        root: ".".into(),
+        path: "".into(),
+        simulated: Some(Simulated(Arc::new(istio::control_plane))),
+    };
+    let cluster = Cluster::from_service(lab.api.service("plan"), false);
+    Mesh {
+        server: lab.api.clone(),
+        steps: Steps::new(cluster, workspace),
+        said: Arc::default(),
+    }
+}
+
+fn replica_sets(mesh: &Mesh) -> usize {
+    mesh.server.objects("replicasets.apps", "shop").len()
+}
+
+async fn upgrade(from: &str, to: &str) {
+    let shop = Shop {
+        version: from.parse().unwrap(),
+        namespaces: vec!["shop".to_owned()],
+    };
+    let lab = shop.open().await;
+    let mesh = on(&lab);
+    let steps: [(Kind, Value); 6] = [
+        (Kind::Precheck, json!({ "from": from, "to": to })),
+        (Kind::InstallRevision, json!({ "revision": "canary", "version": to, "take_over": ["*/*"] })),
+        (Kind::WaitReady, json!({ "revision": "canary", "version": to })),
+        (Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" })),
+        (Kind::Restart, json!({ "namespace": "shop", "revision": "canary" })),
+        (Kind::VerifyXds, json!({ "namespace": "shop", "revision": "canary", "version": to })),
+    ];
+    let before = replica_sets(&mesh);
+    for (kind, with) in &steps {
+        let done = mesh.run(*kind, with.clone()).await;
+        let done = done.unwrap_or_else(|error| panic!("{}: {error:#?}", kind.as_str()));
+        if *kind == Kind::VerifyXds {
+            assert_eq!(done.outputs["moved"], 5, "{}", done.message);
+        }
+    }
+    assert_eq!(replica_sets(&mesh), before + 3, "each workload restarted once");
+    for (kind, with) in &steps[1..] {
+        let again = mesh.run(*kind, with.clone()).await.unwrap();
+        assert!(!again.changed, "{} again: {}", kind.as_str(), again.message);
+    }
+    assert_eq!(replica_sets(&mesh), before + 3, "a second run restarts nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_1_28_to_1_29() {
+    upgrade("1.28.2", "1.29.1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_1_5_to_1_6() {
+    upgrade("1.5.10", "1.6.14").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn proxies_that_did_not_move_are_judged_by_name() {
+    let shop = Shop {
+        version: "1.28.2".parse().unwrap(),
+        namespaces: vec!["shop".to_owned()],
+    };
+    let lab = shop.open().await;
+    let mesh = on(&lab);
+    for (kind, with) in [
+        (Kind::InstallRevision, json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] })),
+        (Kind::WaitReady, json!({ "revision": "canary" })),
+        (Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" })),
+    ] {
+        mesh.run(kind, with).await.unwrap();
+    }
+    // Nothing was restarted: every proxy is still on the old control plane.
+    let error = mesh
+        .run(Kind::VerifyXds, json!({ "namespace": "shop", "revision": "canary", "settle": "5s" }))
+        .await
+        .unwrap_err();
+    assert_eq!(error.failure.message, "5 of 5 proxies in shop are not on canary: 5 OLD");
+    assert_eq!(error.failure.details.len(), 5);
+    assert!(error.failure.details[0].starts_with("OLD     cart-"), "{:?}", error.failure.details);
+}
