@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Cluster;
@@ -20,6 +20,11 @@ const NAMESPACE: &str = "kube-system";
 const DURATION: Duration = Duration::from_secs(30);
 /// How often it is renewed.
 const RENEW: Duration = Duration::from_secs(8);
+/// After what time a renewal that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long a lease that seems expired is watched before it is taken: a holder that lives renews it meanwhile, however
+/// wrong its clock or ours may be.
+const DOUBT: Duration = Duration::from_secs(12);
 /// How long before its end it no longer counts as certainly held.
 const MARGIN: Duration = Duration::from_secs(8);
 
@@ -69,8 +74,8 @@ pub struct Lease {
 impl Lease {
     /// Takes the lease of an Istio namespace.
     ///
-    /// `dead` is asked whether the holder is certainly gone (a predecessor on this host whose file lock is free); an
-    /// expired lease is taken over in any case. `now` is the run's clock.
+    /// `dead` is asked whether the holder is certainly gone (a predecessor on this host whose file lock is free): its
+    /// lease is taken at once. An expired one is taken when nobody renews it for a while. `now` is the run's clock.
     ///
     /// # Errors
     /// [`LeaseError::Held`] where somebody else holds it.
@@ -83,15 +88,19 @@ impl Lease {
     ) -> Result<Self, LeaseError> {
         let name = format!("plan-{istio_namespace}");
         let reference = ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", NAMESPACE, &name);
+        let wanted = match cluster.get(&reference).await? {
+            None => fresh(&name, &holder, now()),
+            Some(found) => {
+                let free = free(cluster, found, &now, dead).await?;
+                taken(free, &holder, now())
+            }
+        };
         let started = Instant::now();
-        match cluster.get(&reference).await? {
-            None => create(cluster, &name, &holder, now()).await?,
-            Some(found) => take_over(cluster, found, &holder, now(), dead).await?,
-        }
+        let held = write(cluster, &wanted).await?;
         let held_until = Arc::new(Mutex::new(started + DURATION));
         let renewal = tokio::spawn(renew(
             cluster.clone(),
-            reference,
+            held,
             holder.clone(),
             Arc::clone(&held_until),
             now,
@@ -150,98 +159,131 @@ impl Drop for Lease {
     }
 }
 
-async fn create(
-    cluster: &Cluster,
-    name: &str,
-    holder: &Holder,
-    now: Timestamp,
-) -> Result<(), LeaseError> {
-    let lease = Object::new(json!({
+/// A lease that nobody has held yet.
+fn fresh(name: &str, holder: &Holder, now: Timestamp) -> Object {
+    Object::new(json!({
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": { "name": name, "namespace": NAMESPACE },
-        "spec": {
-            "holderIdentity": holder.to_string(),
-            "leaseDurationSeconds": DURATION.as_secs(),
-            "acquireTime": micro(now),
-            "renewTime": micro(now),
-            "leaseTransitions": 0,
-        },
-    }));
-    match cluster.create(&lease).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.class == ErrorClass::AlreadyExists => Err(LeaseError::Held {
-            holder: "a run that started at the same moment".to_owned(),
-            renewed: "just now".to_owned(),
-        }),
-        Err(error) => Err(error.into()),
-    }
+        "spec": spec(holder, now, 0),
+    }))
 }
 
-async fn take_over(
-    cluster: &Cluster,
-    found: Object,
-    holder: &Holder,
-    now: Timestamp,
-    dead: impl Fn(&str) -> bool,
-) -> Result<(), LeaseError> {
-    let spec = &found.value()["spec"];
-    let owner = spec["holderIdentity"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let renewed = spec["renewTime"].as_str().unwrap_or_default().to_owned();
-    let lasts = spec["leaseDurationSeconds"].as_i64().unwrap_or(0);
-    let expired = renewed
-        .parse::<Timestamp>()
-        .map_or(true, |at| now.as_second() - at.as_second() > lasts);
-    if !owner.is_empty() && !expired && !dead(&owner) {
-        return Err(LeaseError::Held {
-            holder: owner,
-            renewed,
-        });
-    }
-    let transitions = spec["leaseTransitions"].as_i64().unwrap_or(0) + 1;
-    let mut value = found.into_value();
-    value["spec"] = json!({
+/// A lease that passes to a new holder.
+fn taken(free: Object, holder: &Holder, now: Timestamp) -> Object {
+    let transitions = free.value()["spec"]["leaseTransitions"]
+        .as_i64()
+        .unwrap_or(0);
+    let mut value = free.into_value();
+    value["spec"] = spec(holder, now, transitions + 1);
+    Object::new(value)
+}
+
+fn spec(holder: &Holder, now: Timestamp, transitions: i64) -> Value {
+    json!({
         "holderIdentity": holder.to_string(),
         "leaseDurationSeconds": DURATION.as_secs(),
         "acquireTime": micro(now),
         "renewTime": micro(now),
         "leaseTransitions": transitions,
-    });
-    match cluster.replace(&Object::new(value)).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.class == ErrorClass::Conflict => Err(LeaseError::Held {
+    })
+}
+
+/// Creates the lease, or replaces it in the version that was seen: who comes second is told so.
+async fn write(cluster: &Cluster, wanted: &Object) -> Result<Object, LeaseError> {
+    let written = if wanted.resource_version().is_empty() {
+        cluster.create(wanted).await
+    } else {
+        cluster.replace(wanted).await
+    };
+    written.map_err(|error| match error.class {
+        ErrorClass::AlreadyExists | ErrorClass::Conflict => LeaseError::Held {
             holder: "a run that was quicker".to_owned(),
-            renewed,
-        }),
-        Err(error) => Err(error.into()),
+            renewed: "just now".to_owned(),
+        },
+        _ => error.into(),
+    })
+}
+
+/// The lease, where it is free: given back, its holder dead, or expired and left alone.
+async fn free(
+    cluster: &Cluster,
+    found: Object,
+    now: &impl Fn() -> Timestamp,
+    dead: impl Fn(&str) -> bool,
+) -> Result<Object, LeaseError> {
+    let owner = holder_of(&found).to_owned();
+    if owner.is_empty() || dead(&owner) {
+        return Ok(found);
     }
+    if !is_expired(&found, now()) {
+        return Err(held(&found));
+    }
+    tokio::time::sleep(DOUBT).await;
+    match cluster.get(&ObjectRef::from(&found)).await? {
+        Some(later) if later.resource_version() == found.resource_version() => Ok(later),
+        Some(later) if holder_of(&later).is_empty() => Ok(later),
+        Some(later) => Err(held(&later)),
+        // Deleted by hand: the next attempt creates it.
+        None => Err(held(&found)),
+    }
+}
+
+fn holder_of(lease: &Object) -> &str {
+    lease.value()["spec"]["holderIdentity"]
+        .as_str()
+        .unwrap_or_default()
+}
+
+fn held(lease: &Object) -> LeaseError {
+    LeaseError::Held {
+        holder: holder_of(lease).to_owned(),
+        renewed: lease.value()["spec"]["renewTime"]
+            .as_str()
+            .unwrap_or("at an unknown time")
+            .to_owned(),
+    }
+}
+
+/// Whether it has expired, by our own clock.
+fn is_expired(lease: &Object, now: Timestamp) -> bool {
+    let spec = &lease.value()["spec"];
+    let lasts = spec["leaseDurationSeconds"].as_i64().unwrap_or(0);
+    spec["renewTime"]
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .is_none_or(|renewed| now.as_second() - renewed.as_second() > lasts)
 }
 
 async fn renew(
     cluster: Cluster,
-    reference: ObjectRef,
+    mut lease: Object,
     holder: Holder,
     held_until: Arc<Mutex<Instant>>,
     now: impl Fn() -> Timestamp + Send,
 ) {
-    let identity = holder.to_string();
+    let mut pause = RENEW;
     loop {
-        tokio::time::sleep(RENEW).await;
+        tokio::time::sleep(pause).await;
         let started = Instant::now();
-        let Ok(Some(found)) = cluster.get(&reference).await else {
-            continue;
-        };
-        if found.value()["spec"]["holderIdentity"] != identity {
-            // Lost: it can only run out from here.
-            return;
-        }
-        let mut value = found.into_value();
+        let mut value = lease.value().clone();
         value["spec"]["renewTime"] = json!(micro(now()));
-        if cluster.replace(&Object::new(value)).await.is_ok() {
-            *held_until.lock().unwrap_or_else(PoisonError::into_inner) = started + DURATION;
+        match cluster.replace(&Object::new(value)).await {
+            Ok(renewed) => {
+                lease = renewed;
+                pause = RENEW;
+                *held_until.lock().unwrap_or_else(PoisonError::into_inner) = started + DURATION;
+                continue;
+            }
+            Err(error) => tracing::warn!(%error, "the lease is not renewed"),
+        }
+        pause = AGAIN;
+        match cluster.get(&ObjectRef::from(&lease)).await {
+            // Somebody wrote to it, maybe this run in a request that got no answer.
+            Ok(Some(found)) if holder_of(&found) == holder.to_string() => lease = found,
+            // Lost: it can only run out from here.
+            Ok(_) => return,
+            Err(_) => {}
         }
     }
 }
@@ -249,4 +291,121 @@ async fn renew(
 /// Kubernetes' `MicroTime`.
 fn micro(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::api::{ApiServer, Effect, Fault, StatusError};
+
+    fn holder(run: &str) -> Holder {
+        Holder {
+            run: run.to_owned(),
+            host: "host".to_owned(),
+            nonce: "1".to_owned(),
+        }
+    }
+
+    /// Acquires as `run`, whose clock is wrong by so many seconds.
+    async fn acquire(
+        server: &ApiServer,
+        run: &str,
+        wrong: i64,
+        dead: bool,
+    ) -> Result<Lease, LeaseError> {
+        let cluster = Cluster::from_service(server.service("plan"), false);
+        let clock = server.clone();
+        let now = move || clock.now() + jiff::SignedDuration::from_secs(wrong);
+        Lease::acquire(&cluster, "istio-system", holder(run), now, |_| dead).await
+    }
+
+    fn owner(server: &ApiServer) -> String {
+        let lease = server.object("leases.coordination.k8s.io", NAMESPACE, "plan-istio-system");
+        lease.unwrap()["spec"]["holderIdentity"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn is_held(outcome: &Result<Lease, LeaseError>, by: &str) -> bool {
+        matches!(outcome, Err(LeaseError::Held { holder, .. }) if holder == by)
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_holds_it_renews_it_and_gives_it_back() {
+        let server = ApiServer::default();
+        let first = acquire(&server, "a", 0, false).await.unwrap();
+        assert!(first.is_certain());
+        pass(300).await;
+        assert!(first.is_certain());
+        assert!(is_held(&acquire(&server, "b", 0, false).await, "a/host/1"));
+        first.release().await.unwrap();
+        let second = acquire(&server, "b", 0, false).await.unwrap();
+        assert_eq!(owner(&server), second.holder().to_string());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lease_of_the_dead_passes_on() {
+        let server = ApiServer::default();
+        drop(acquire(&server, "a", 0, false).await.unwrap());
+        let before = server.now();
+        drop(acquire(&server, "b", 0, true).await.unwrap());
+        assert_eq!(server.now(), before, "a proof of death needs no waiting");
+        assert!(is_held(&acquire(&server, "c", 0, false).await, "b/host/1"));
+        pass(31).await;
+        let third = acquire(&server, "c", 0, false).await.unwrap();
+        assert!(third.is_certain());
+        assert_eq!(owner(&server), "c/host/1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_clock_robs_nobody() {
+        let server = ApiServer::default();
+        let first = acquire(&server, "a", 0, false).await.unwrap();
+        assert!(is_held(
+            &acquire(&server, "b", 3600, false).await,
+            "a/host/1"
+        ));
+        assert!(first.is_certain());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_two_that_come_at_once_gets_it() {
+        let server = ApiServer::default();
+        let (a, b) = tokio::join!(
+            acquire(&server, "a", 0, false),
+            acquire(&server, "b", 0, false)
+        );
+        assert!(a.is_ok() != b.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_renewal_it_is_not_certain_and_comes_back() {
+        let server = ApiServer::default();
+        let lease = acquire(&server, "a", 0, false).await.unwrap();
+        let away = StatusError::new(503, "ServiceUnavailable", "away");
+        server.add_fault(Fault::when(|_| true, Effect::Fail(away)));
+        pass(21).await;
+        assert!(lease.is_certain());
+        pass(2).await;
+        assert!(!lease.is_certain(), "its last renewal is too long ago");
+        server.clear_faults();
+        pass(5).await;
+        assert!(lease.is_certain());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_taken_is_lost() {
+        let server = ApiServer::default();
+        let lease = acquire(&server, "a", 0, false).await.unwrap();
+        let thief = acquire(&server, "b", 0, true).await.unwrap();
+        pass(40).await;
+        assert!(!lease.is_certain() && thief.is_certain());
+        lease.release().await.unwrap();
+        assert_eq!(owner(&server), "b/host/1", "what is lost is not given back");
+    }
 }

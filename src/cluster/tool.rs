@@ -3,16 +3,20 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
-/// The most of a program's output that is kept, in bytes.
-const MOST: u64 = 64 << 20;
-/// How much of what it said on stderr an error shows, in characters.
+/// The most of a program's output that is taken, in bytes.
+const MOST: usize = 64 << 20;
+/// How much of what it said on stderr an error shows, in bytes.
 const TAIL: usize = 2_000;
+/// How long the output of a program that has ended may still come.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A program, its arguments and its surroundings.
 #[derive(Debug, Clone)]
@@ -62,7 +66,7 @@ pub enum ToolError {
 }
 
 impl Invocation {
-    /// A program with its arguments, in an environment that is empty but for what a program cannot do without.
+    /// A program with its arguments, in an environment that is empty but for what programs cannot do without.
     pub fn new(program: &Path, args: Vec<String>) -> Self {
         Self {
             program: program.to_owned(),
@@ -111,7 +115,9 @@ impl fmt::Display for Invocation {
     }
 }
 
-/// Runs a program to its end; it is ended when the future is dropped.
+/// Runs a program to its end; it is ended, with all that it has started, when the future is dropped.
+///
+/// It is in a process group of its own: an interrupt from the terminal reaches only `plan`, which then decides.
 ///
 /// # Errors
 /// See [`ToolError`].
@@ -135,38 +141,147 @@ async fn collect(invocation: &Invocation) -> Result<Output, ToolError> {
     };
     let mut child = Command::new(&invocation.program)
         .args(&invocation.args)
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
         .envs(invocation.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
+        .process_group(0)
         .spawn()
         .map_err(start)?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr, status) = tokio::join!(read(stdout), read(stderr), child.wait());
-    let status = status.map_err(start)?;
-    if status.success() {
-        return Ok(Output { stdout });
+    let mut family = Family(child.id());
+    let mut stdout = Kept::head();
+    let mut stderr = Kept::tail();
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let status = {
+        let mut reading = pin!(async { tokio::join!(stdout.read(out), stderr.read(err)) });
+        let mut read = false;
+        let status = loop {
+            tokio::select! {
+                _ = &mut reading, if !read => read = true,
+                status = child.wait() => break status,
+            }
+        };
+        if !read {
+            // What it has left running may hold the pipes for ever.
+            let _rest = tokio::time::timeout(LINGER, &mut reading).await;
+        }
+        status.map_err(start)?
+    };
+    family.0 = None;
+    if status.success() && !stdout.overflow {
+        return Ok(Output {
+            stdout: stdout.text(),
+        });
     }
-    let from = stderr
-        .char_indices()
-        .rev()
-        .nth(TAIL)
-        .map_or(0, |(at, _)| at);
+    let stderr = if stdout.overflow {
+        format!("its output is larger than {} MiB", MOST >> 20)
+    } else {
+        stderr.text().trim().to_owned()
+    };
     Err(ToolError::Failed {
         program: invocation.name(),
         status: status.code(),
-        stderr: stderr[from..].trim().to_owned(),
+        stderr,
     })
 }
 
-/// What can be read of a stream that may break off.
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        let _broken_off = stream.take(MOST).read_to_end(&mut bytes).await;
+/// Whether a program gets the variable from our own environment: what programs need to find their files, their
+/// cluster and its credentials. Everything else, inputs of a plan among it, is not theirs.
+fn is_inherited(name: &OsStr) -> bool {
+    const NAMES: [&str; 14] = [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST",
+        "KUBERNETES_SERVICE_PORT",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+    ];
+    const FAMILIES: [&str; 8] = [
+        "LC_",
+        "XDG_",
+        "HELM_",
+        "AWS_",
+        "AZURE_",
+        "GOOGLE_",
+        "CLOUDSDK_",
+        "NO_PROXY",
+    ];
+    let Some(name) = name.to_str().map(str::to_ascii_uppercase) else {
+        return false;
+    };
+    NAMES.contains(&name.as_str()) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// A program and what it has started, by the id of their process group: ended together when this is dropped.
+struct Family(Option<u32>);
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            // All of it may have ended by itself.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What is kept of a stream that may be endless, and may break off.
+struct Kept {
+    bytes: Vec<u8>,
+    most: usize,
+    from_end: bool,
+    overflow: bool,
+}
+
+impl Kept {
+    fn head() -> Self {
+        Self {
+            bytes: Vec::new(),
+            most: MOST,
+            from_end: false,
+            overflow: false,
+        }
+    }
+
+    fn tail() -> Self {
+        Self {
+            most: TAIL,
+            from_end: true,
+            ..Self::head()
+        }
+    }
+
+    /// Reads to the end, so that the program never waits for us.
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else {
+            return;
+        };
+        let mut chunk = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+            self.bytes.extend_from_slice(&chunk[..count]);
+            let excess = self.bytes.len().saturating_sub(self.most);
+            self.overflow |= excess > 0;
+            if self.from_end {
+                self.bytes.drain(..excess);
+            } else {
+                self.bytes.truncate(self.most);
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -196,5 +311,54 @@ mod tests {
         let endless = shell("while :; do :; done").timeout(Duration::from_millis(50));
         let error = run(&endless).await.unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_it_has_started_is_ended_with_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("sleep 600 & echo $! > {}; wait", file.path().display());
+        let endless = shell(&script).timeout(Duration::from_millis(500));
+        run(&endless).await.unwrap_err();
+        let child: i32 = fs_err::read_to_string(file.path())
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let state = || fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let ended = async {
+            while state().contains("(sleep) S") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), ended)
+            .await
+            .expect("it is ended");
+    }
+
+    #[tokio::test]
+    async fn who_holds_the_output_holds_nobody_up() {
+        let began = tokio::time::Instant::now();
+        let output = run(&shell("echo a; sleep 20 &")).await.unwrap();
+        assert_eq!(output.stdout, "a\n");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test]
+    async fn too_much_output_is_an_error_and_the_end_of_stderr_is_shown() {
+        let error = run(&shell("head -c 70000000 /dev/zero")).await.unwrap_err();
+        assert!(error.to_string().contains("larger than 64 MiB"), "{error}");
+        let error = run(&shell("seq 1 100000 >&2; exit 1")).await.unwrap_err();
+        assert!(error.to_string().ends_with("99999\n100000"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_clean() {
+        let output = run(&shell("env").env("MINE", "1")).await.unwrap().stdout;
+        assert!(
+            output.contains("MINE=1") && output.contains("PATH="),
+            "{output}"
+        );
+        assert!(!output.contains("CARGO_PKG_NAME="), "{output}");
+        assert!(is_inherited(OsStr::new("https_proxy")) && !is_inherited(OsStr::new("SECRET")));
     }
 }
