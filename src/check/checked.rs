@@ -1,5 +1,6 @@
 //! The executable plan: what `check` makes, and the only thing that the engine takes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ pub struct Checked {
     pub(crate) inputs: Map<String, Value>,
     pub(crate) secrets: Vec<String>,
     pub(crate) tasks: Vec<Task>,
+    pub(crate) prove: BTreeSet<NodeId>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Checked {
@@ -46,6 +50,21 @@ impl Checked {
     /// The values of sensitive inputs: to be masked wherever text leaves the process, and stored nowhere.
     pub fn secrets(&self) -> &[String] {
         &self.secrets
+    }
+
+    /// The steps outside of a slice that it needs: they do not run, their probes must prove them done.
+    pub fn prove(&self) -> &BTreeSet<NodeId> {
+        &self.prove
+    }
+
+    /// The files of the plan (itself, its sub-plans, what its steps name), by their paths below its directory.
+    pub fn files(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.files
+    }
+
+    /// The warnings, and what the plan allows itself with its reasons, for the reports.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The tasks, each after all that it needs; among equals in the order of the file.

@@ -1,0 +1,321 @@
+//! Steps of a kind, and sub-plans.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Draft, Expander, Site, Spot};
+use crate::check::checked::{Deferred, Role, Work};
+use crate::check::parsed::{Declared, Plan};
+use crate::check::safety::{Facts, forms, symbol_of};
+use crate::check::schema::{self, NoTypes, Schema};
+use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
+use crate::check::tree::Tree;
+use crate::check::values::{self, Mismatch};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::model::action::InstallRevision;
+use crate::model::policy::Timeout;
+use crate::model::{Action, Kind};
+use crate::source::de::from_node;
+
+impl Expander<'_, '_> {
+    /// A step of a kind.
+    pub(super) fn task(
+        &mut self,
+        site: Site<'_>,
+        name: &str,
+        spot: &Spot,
+        alone: bool,
+        (kind, with, sound): (Kind, &Tree, bool),
+    ) -> usize {
+        let resolved = if with.is_literal() {
+            Some(with.clone())
+        } else {
+            self.known(with, &spot.scope)
+        };
+        let good = sound && resolved.is_some();
+        let tree = resolved.unwrap_or_else(|| with.clone());
+        let fits = good && (with.is_literal() || self.fits(kind, &tree, with.span));
+        forms(kind, &tree, self.out);
+        let work = self.work(site, spot, kind, &tree, fits);
+        let mut draft = self.draft(site, name, spot, alone, Role::Step(work));
+        draft.kind = Some(kind);
+        draft.retry = site.step.retry.clone();
+        draft.timeout = self.timeout(site, spot, is_wait(kind, &tree));
+        draft.facts = Facts::of(kind, &tree, &spot.scope, site.step, draft.timeout);
+        if !alone {
+            self.reads(site, &mut draft);
+        }
+        self.push(draft)
+    }
+
+    fn fits(&mut self, kind: Kind, tree: &Tree, owner: crate::source::Span) -> bool {
+        schema::validate(Schema::kind(kind), tree, owner, &NoTypes, true, self.out)
+    }
+
+    /// What an item's expressions read: the opening of its group waits for it.
+    fn reads(&self, site: Site<'_>, draft: &mut Draft) {
+        for wait in site.waits.iter().filter(|wait| !wait.need) {
+            draft
+                .reads
+                .extend(site.frame.task(&wait.name).map(|task| (task, wait.span)));
+        }
+    }
+
+    fn work(&mut self, site: Site<'_>, spot: &Spot, kind: Kind, tree: &Tree, fits: bool) -> Work {
+        let prefix = spot.scope.instance.prefix.clone();
+        if let Some(node) = tree.node().filter(|_| fits) {
+            match kind.decode(&node) {
+                Ok(mut action) => {
+                    self.store(&action, tree, spot);
+                    rebase(&mut action, &prefix);
+                    return Work::Ready(Box::new(action));
+                }
+                Err(error) => {
+                    let error: Diagnostic = error.into();
+                    let placed = error.primary.is_some();
+                    self.out.push(if placed {
+                        error
+                    } else {
+                        error.at(site.step.key.span, "")
+                    });
+                }
+            }
+        }
+        let text = serde_json::to_string(&tree.to_json()).unwrap_or_default();
+        let late = self.late(tree.clone(), site.frame, &spot.scope);
+        Work::Deferred(
+            kind,
+            Deferred {
+                text,
+                value: Arc::new(LateAction { kind, late }),
+            },
+        )
+    }
+
+    /// The files that a step names belong to the plan.
+    fn store(&mut self, action: &Action, tree: &Tree, spot: &Spot) {
+        let Action::InstallRevision(InstallRevision { values, files, .. }) = action else {
+            return;
+        };
+        let Some(dir) = self.plan(&spot.scope).map(|plan| plan.dir.clone()) else {
+            return;
+        };
+        for (key, paths) in [("values", values), ("files", files)] {
+            for (at, path) in paths.iter().enumerate() {
+                let list = tree.get(key);
+                let span = list.map_or(tree.span, |list| {
+                    list.item(at).map_or(list.span, |item| item.span)
+                });
+                self.loader.store(&dir, path, span, self.out);
+            }
+        }
+    }
+
+    /// The timeout of a step; `waits`: it is an approval or a soak, which defaults do not bound.
+    fn timeout(&mut self, site: Site<'_>, spot: &Spot, waits: bool) -> Timeout {
+        let own = self.own_timeout(site, spot);
+        if waits {
+            return own.unwrap_or_default();
+        }
+        let default = self
+            .plan(&spot.scope)
+            .and_then(|plan| plan.defaults.timeout);
+        match (own, default) {
+            (Some(own), Some(default)) => Timeout {
+                attempt: own.attempt.or(default.attempt),
+                total: own.total.or(default.total),
+            },
+            (own, default) => own.or(default).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn own_timeout(&mut self, site: Site<'_>, spot: &Spot) -> Option<Timeout> {
+        let tree = site.step.timeout.as_ref()?;
+        let known = if tree.is_literal() {
+            tree.clone()
+        } else {
+            self.known(tree, &spot.scope)?
+        };
+        let node = known.node()?;
+        if !tree.is_literal()
+            && !schema::validate(
+                schema::timeout(),
+                &known,
+                tree.span,
+                &NoTypes,
+                true,
+                self.out,
+            )
+        {
+            return None;
+        }
+        from_node(&node).ok()
+    }
+
+    /// A sub-plan.
+    pub(super) fn sub_plan(
+        &mut self,
+        site: Site<'_>,
+        name: &str,
+        spot: &Spot,
+        alone: bool,
+        number: Option<usize>,
+        with: &Tree,
+    ) -> usize {
+        let plans = self.plans;
+        let plan = number.and_then(|number| Some((number, plans[number].as_ref()?)));
+        let Some((number, plan)) = plan.filter(|_| !self.overflow(site.step.key.span)) else {
+            let mut draft = self.draft(site, name, spot, alone, Role::Wave);
+            draft.facts = Facts::Anything;
+            return self.push(draft);
+        };
+        let mut draft = self.draft(site, name, spot, alone, Role::Open);
+        draft.id = format!("{name}:open");
+        draft.timeout = self.own_timeout(site, spot).unwrap_or(Timeout {
+            attempt: None,
+            total: plan.timeout,
+        });
+        let open = self.push(draft);
+        let inputs = self.inputs(site, spot, plan, with);
+        let instance = Instance {
+            plan: number,
+            prefix: self.prefix(plan),
+            inputs,
+            facts: self.cluster.clone(),
+        };
+        let scope = Scope {
+            instance: Arc::new(instance),
+            items: Vec::new(),
+        };
+        let mut inner = Self::inside(spot, name, &site.step.key.text, open);
+        inner.scope = Arc::new(scope);
+        let orders = self.orders;
+        let frame = super::Frame::new(None, &plan.steps);
+        let members = self.in_frame(&plan.steps, &orders[plan.steps.id], &inner, &frame);
+        let outputs = plan
+            .outputs
+            .iter()
+            .map(|(key, tree)| {
+                let late = self.late(tree.clone(), &frame, &inner.scope);
+                let text = super::super::values::plain(&tree.to_json());
+                let value = Arc::new(late);
+                (key.text.clone(), Deferred { text, value })
+            })
+            .collect();
+        self.close(site, name, spot, open, members, outputs)
+    }
+
+    fn prefix(&self, plan: &Plan) -> PathBuf {
+        plan.dir
+            .strip_prefix(self.loader.root())
+            .unwrap_or(&plan.dir)
+            .to_path_buf()
+    }
+
+    /// What a sub-plan is given.
+    fn inputs(
+        &mut self,
+        site: Site<'_>,
+        spot: &Spot,
+        plan: &Plan,
+        with: &Tree,
+    ) -> BTreeMap<String, InputValue> {
+        let mut inputs = BTreeMap::new();
+        for (key, tree) in with.pairs() {
+            let Some(declared) = plan.inputs.get(&key.text) else {
+                if !plan.truncated {
+                    self.out.push(
+                        Diagnostic::new(
+                            Code::UndeclaredInput,
+                            format!("the sub-plan declares no input `{}`", key.text),
+                        )
+                        .at(key.span, "unknown")
+                        .suggest(&key.text, plan.inputs.keys().map(String::as_str)),
+                    );
+                }
+                continue;
+            };
+            let value = self.input(site, spot, declared, &key.text, tree);
+            inputs.insert(key.text.clone(), value);
+        }
+        for (name, declared) in &plan.inputs {
+            if inputs.contains_key(name) {
+                continue;
+            }
+            let value = match &declared.default {
+                Some(value) => InputValue::Known(value.clone()),
+                None => {
+                    let misspelt = with
+                        .pairs()
+                        .iter()
+                        .any(|(key, _)| !plan.inputs.contains_key(&key.text));
+                    if !declared.broken && !misspelt && !with.is_broken() {
+                        self.out.push(
+                            Diagnostic::new(
+                                Code::InputWithoutValue,
+                                format!("the sub-plan's input `{name}` has no value"),
+                            )
+                            .at(site.step.key.span, "does not give it")
+                            .also(declared.key, "required here")
+                            .help(format!("add `{name}` to its `with`")),
+                        );
+                    }
+                    InputValue::Unknown(name.clone())
+                }
+            };
+            inputs.insert(name.clone(), value);
+        }
+        inputs
+    }
+
+    fn input(
+        &mut self,
+        site: Site<'_>,
+        spot: &Spot,
+        declared: &Declared,
+        name: &str,
+        tree: &Tree,
+    ) -> InputValue {
+        let unknown = || InputValue::Unknown(symbol_of(tree, &spot.scope));
+        let Some(known) = self.known(tree, &spot.scope) else {
+            return unknown();
+        };
+        if known.is_broken() || declared.broken {
+            return unknown();
+        }
+        if known.node().is_none() {
+            let symbol = symbol_of(tree, &spot.scope);
+            return InputValue::Deferred(
+                Arc::new(self.late(known, site.frame, &spot.scope)),
+                symbol,
+            );
+        }
+        let mut notes = Diagnostics::new();
+        match values::fit(declared, &known, &mut notes) {
+            Ok(value) => {
+                self.out.extend(notes);
+                if declared.input.sensitive {
+                    self.done.secrets.push(values::plain(&value));
+                }
+                InputValue::Known(value)
+            }
+            Err(Mismatch { span, message }) => {
+                self.out.push(
+                    Diagnostic::new(
+                        Code::BadInputValue,
+                        format!("the value of `{name}` does not fit: {message}"),
+                    )
+                    .at(span, "given here")
+                    .also(declared.key, "declared here"),
+                );
+                unknown()
+            }
+        }
+    }
+}
+
+/// Whether a step waits for a person or for time to pass: no default bounds that.
+fn is_wait(kind: Kind, with: &Tree) -> bool {
+    kind == Kind::Gate && (with.get("approval").is_some() || with.get("soak").is_some())
+}

@@ -1,0 +1,570 @@
+//! What is unsafe on a mesh, though the language allows it.
+//!
+//! Revisions and namespaces are compared by their values, and where those are not known by the expressions that give
+//! them, followed through the inputs of sub-plans and the items of groups.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::expand::{Draft, Expanded};
+use super::parsed::{Allowed, Step};
+use super::scope::{InputValue, Scope};
+use super::tree::{Branch, Tree};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::mesh::version::{HopError, Version, hop};
+use crate::model::Kind;
+use crate::model::id::is_dns_label;
+use crate::model::policy::{OnFailure, Timeout};
+use crate::source::Span;
+use crate::template::Template;
+
+/// How many namespaces may be restarted at once without a word.
+const HANDFUL: usize = 5;
+/// The hops that Istio supports for a revision-based upgrade.
+const MAX_HOP: u32 = 2;
+
+/// A value, or what stands for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Symbol {
+    Known(String),
+    /// The expression, followed to where its value comes from.
+    Expression(String),
+    /// A diagnostic speaks of it already: it could be anything.
+    Any,
+}
+
+/// What the checks know of a task.
+#[derive(Debug)]
+pub(super) enum Facts {
+    None,
+    /// It is broken, and could be anything.
+    Anything,
+    Precheck {
+        hard: bool,
+        from: Option<(String, Span)>,
+        to: Option<(String, Span)>,
+        max_hop: u32,
+        max_hop_span: Option<Span>,
+    },
+    Install {
+        revision: Symbol,
+    },
+    Ready {
+        revision: Symbol,
+    },
+    Label {
+        revision: Symbol,
+    },
+    Restart {
+        namespace: Symbol,
+        revision: Option<Symbol>,
+    },
+    Verify {
+        namespace: Symbol,
+        revision: Symbol,
+    },
+    Gate {
+        what: Option<&'static str>,
+        bounded: bool,
+    },
+    /// The opening of a group that restarts something.
+    Opens {
+        at_once: usize,
+        span: Span,
+    },
+}
+
+impl Facts {
+    pub(super) fn of(
+        kind: Kind,
+        with: &Tree,
+        scope: &Scope,
+        step: &Step,
+        timeout: Timeout,
+    ) -> Self {
+        let symbol = |name: &str| {
+            with.get(name)
+                .map_or(Symbol::Any, |tree| symbol(tree, scope))
+        };
+        let text = |name: &str| {
+            with.get(name)
+                .and_then(|tree| Some((tree.text()?.to_owned(), tree.span)))
+        };
+        match kind {
+            Kind::Precheck => Self::Precheck {
+                hard: step.on_failure == OnFailure::Stop,
+                from: text("from"),
+                to: text("to"),
+                max_hop: text("max_hop")
+                    .and_then(|(text, _)| text.parse().ok())
+                    .unwrap_or(1),
+                max_hop_span: with.get("max_hop").map(|tree| tree.span),
+            },
+            Kind::InstallRevision => Self::Install {
+                revision: symbol("revision"),
+            },
+            Kind::WaitReady => Self::Ready {
+                revision: symbol("revision"),
+            },
+            Kind::LabelNs => Self::Label {
+                revision: symbol("revision"),
+            },
+            Kind::Restart => Self::Restart {
+                namespace: symbol("namespace"),
+                revision: with.get("revision").map(|tree| self::symbol(tree, scope)),
+            },
+            Kind::VerifyXds => Self::Verify {
+                namespace: symbol("namespace"),
+                revision: symbol("revision"),
+            },
+            Kind::Gate => {
+                let what = ["approval", "http", "prometheus", "command"]
+                    .into_iter()
+                    .find(|name| with.get(name).is_some());
+                // A timeout that is not known yet is one.
+                let own = step.timeout.is_some();
+                Self::Gate {
+                    what,
+                    bounded: own || timeout.total.is_some() || timeout.attempt.is_some(),
+                }
+            }
+        }
+    }
+}
+
+fn symbol(tree: &Tree, scope: &Scope) -> Symbol {
+    match &tree.value {
+        Branch::Scalar(scalar) => Symbol::Known(scalar.text.clone()),
+        Branch::Template(template) => Symbol::Expression(followed(template, scope)),
+        Branch::Broken | Branch::Seq(_) | Branch::Map(_) => Symbol::Any,
+    }
+}
+
+/// What tells a value from others while it is not known.
+pub(super) fn symbol_of(tree: &Tree, scope: &Scope) -> String {
+    match &tree.value {
+        Branch::Template(template) => followed(template, scope),
+        _ => tree.to_json().to_string(),
+    }
+}
+
+fn followed(template: &Template, scope: &Scope) -> String {
+    let bare: String = template.text().split_whitespace().collect();
+    if let [only] = template.references() {
+        let name = only.path.first().map(String::as_str).unwrap_or_default();
+        if only.root == "inputs" && bare == format!("${{{{inputs.{name}}}}}") {
+            return match scope.instance.inputs.get(name) {
+                Some(InputValue::Unknown(symbol) | InputValue::Deferred(_, symbol)) => {
+                    symbol.clone()
+                }
+                Some(InputValue::Known(value)) => super::values::plain(value),
+                None => bare,
+            };
+        }
+        if let Some(item) = scope
+            .items
+            .iter()
+            .rev()
+            .find(|item| item.variable == only.root)
+        {
+            let rest = only.path.join(".");
+            let whole = bare
+                .trim_start_matches("${{")
+                .trim_end_matches("}}")
+                .starts_with(&only.root);
+            if whole {
+                return format!("item {rest} of {}", item.of);
+            }
+        }
+    }
+    format!("{bare} in {}", scope.instance.plan)
+}
+
+/// Runs the checks.
+pub(super) fn check(expanded: &Expanded, out: &mut Diagnostics) {
+    let mut found = Found {
+        allowed: &expanded.allowed,
+        used: vec![false; expanded.allowed.len()],
+        out,
+    };
+    for task in &expanded.tasks {
+        found.alone(task);
+    }
+    found.labels(&expanded.tasks);
+    found.restarts(&expanded.tasks);
+    found.in_place(&expanded.tasks);
+    found.unused(expanded);
+}
+
+struct Found<'a> {
+    allowed: &'a [Allowed],
+    used: Vec<bool>,
+    out: &'a mut Diagnostics,
+}
+
+impl Found<'_> {
+    /// Tells of a problem, unless the step says why it is none.
+    fn tell(&mut self, task: &Draft, mut problem: Diagnostic) {
+        for &at in task.allow.iter().rev() {
+            if self.allowed[at].code == problem.code {
+                self.used[at] = true;
+                problem
+                    .allowed
+                    .get_or_insert_with(|| self.allowed[at].reason.clone());
+            }
+        }
+        self.out.push(problem);
+    }
+
+    /// What a task tells by itself.
+    fn alone(&mut self, task: &Draft) {
+        match &task.facts {
+            Facts::Precheck {
+                from,
+                to,
+                max_hop,
+                max_hop_span,
+                ..
+            } => {
+                self.hop(from.as_ref(), to.as_ref(), *max_hop, *max_hop_span);
+            }
+            Facts::Gate {
+                what: Some(what),
+                bounded: false,
+            } => {
+                let problem = Diagnostic::new(
+                    Code::GateWithoutTimeout,
+                    format!("a gate of `{what}` without a `timeout`"),
+                )
+                .at(task.span, "would wait for ever")
+                .help("add a `timeout`, such as `timeout: 24h`");
+                self.tell(task, problem);
+            }
+            Facts::Opens { at_once, span } if *at_once > HANDFUL => {
+                let problem = Diagnostic::new(
+                    Code::RestartAllAtOnce,
+                    format!("{at_once} items are restarted at once"),
+                )
+                .at(*span, "without waves")
+                .help("add `waves: [1, 25%, 100%]` to the group");
+                self.tell(task, problem);
+            }
+            _ => {}
+        }
+    }
+
+    fn hop(
+        &mut self,
+        from: Option<&(String, Span)>,
+        to: Option<&(String, Span)>,
+        max_hop: u32,
+        span: Option<Span>,
+    ) {
+        if let Some(span) = span.filter(|_| max_hop > MAX_HOP) {
+            self.out.push(
+                Diagnostic::new(
+                    Code::MaxHopTooLarge,
+                    format!("`max_hop: {max_hop}` is more than Istio supports"),
+                )
+                .at(span, "at most 2, for a revision-based upgrade")
+                .help("go by way of the versions between"),
+            );
+            return;
+        }
+        let version =
+            |text: Option<&(String, Span)>| text.and_then(|(text, _)| text.parse::<Version>().ok());
+        let (Some(old), Some(new), Some((_, place))) = (version(from), version(to), to) else {
+            return;
+        };
+        let Err(error) = hop(&old, &new, max_hop) else {
+            return;
+        };
+        let code = match &error {
+            HopError::Downgrade { .. } => Code::Downgrade,
+            _ => Code::SkippedMinor,
+        };
+        let mut problem = Diagnostic::new(code, error.to_string()).at(*place, "too far");
+        if code == Code::Downgrade {
+            problem = problem.at(*place, "older");
+        }
+        if let Some((_, span)) = from {
+            problem = problem.also(*span, "from here");
+        }
+        self.out.push(problem);
+    }
+
+    /// A label needs a path from a `wait-ready` of its revision.
+    fn labels(&mut self, tasks: &[Draft]) {
+        let wanted = tasks
+            .iter()
+            .enumerate()
+            .filter_map(|(at, task)| match &task.facts {
+                Facts::Label {
+                    revision: Symbol::Any,
+                } => None,
+                Facts::Label { revision } => Some((at, revision.clone())),
+                _ => None,
+            });
+        let gives = |task: &Draft, keys: &HashMap<&Symbol, u64>| match &task.facts {
+            Facts::Anything
+            | Facts::Ready {
+                revision: Symbol::Any,
+            } => u64::MAX,
+            _ if task.tainted => u64::MAX,
+            Facts::Ready { revision } => keys.get(revision).copied().unwrap_or(0),
+            _ => 0,
+        };
+        for at in unmet(tasks, wanted.collect(), Direction::Before, gives) {
+            let task = &tasks[at];
+            let Facts::Label { revision } = &task.facts else {
+                continue;
+            };
+            let problem = Diagnostic::new(
+                Code::LabelNotReady,
+                format!(
+                    "nothing before this step waits until {} is ready",
+                    worded(revision)
+                ),
+            )
+            .at(task.span, "would point the namespace at it")
+            .help("let it, or its group, need a `wait-ready` of that revision");
+            self.tell(task, problem);
+        }
+    }
+
+    /// A restart needs a `verify-xds` after it.
+    fn restarts(&mut self, tasks: &[Draft]) {
+        // Verifying a revision also verifies the namespace.
+        let key = |namespace: &Symbol, revision: Option<&Symbol>| {
+            let part = |symbol: &Symbol| match symbol {
+                Symbol::Known(text) => format!("={text}"),
+                Symbol::Expression(text) => format!("~{text}"),
+                Symbol::Any => String::new(),
+            };
+            let revision = revision.map(part).unwrap_or_default();
+            Symbol::Known(format!("{}/{revision}", part(namespace)))
+        };
+        let wanted = tasks
+            .iter()
+            .enumerate()
+            .filter_map(|(at, task)| match &task.facts {
+                Facts::Restart {
+                    namespace: Symbol::Any,
+                    ..
+                }
+                | Facts::Restart {
+                    revision: Some(Symbol::Any),
+                    ..
+                } => None,
+                Facts::Restart {
+                    namespace,
+                    revision,
+                } => Some((at, key(namespace, revision.as_ref()))),
+                _ => None,
+            });
+        // A verify whose needs are not all known may come after anything.
+        let loose: Vec<(Symbol, Symbol)> = tasks
+            .iter()
+            .filter(|task| task.tainted)
+            .filter_map(|task| match &task.facts {
+                Facts::Verify {
+                    namespace,
+                    revision,
+                } => Some((key(namespace, Some(revision)), key(namespace, None))),
+                _ => None,
+            })
+            .collect();
+        let gives = |task: &Draft, keys: &HashMap<&Symbol, u64>| match &task.facts {
+            Facts::Anything => u64::MAX,
+            Facts::Verify {
+                namespace,
+                revision,
+            } if [namespace, revision].contains(&&Symbol::Any) => u64::MAX,
+            Facts::Verify {
+                namespace,
+                revision,
+            } => [key(namespace, Some(revision)), key(namespace, None)]
+                .iter()
+                .filter_map(|key| keys.get(key))
+                .sum(),
+            _ => 0,
+        };
+        for at in unmet(tasks, wanted.collect(), Direction::After, gives) {
+            let task = &tasks[at];
+            let Facts::Restart {
+                namespace,
+                revision,
+            } = &task.facts
+            else {
+                continue;
+            };
+            let own = key(namespace, revision.as_ref());
+            if loose
+                .iter()
+                .any(|(exact, any)| *exact == own || *any == own)
+            {
+                continue;
+            }
+            let problem = Diagnostic::new(
+                Code::RestartUnverified,
+                "no later step verifies what this restart moved",
+            )
+            .at(task.span, "restarts workloads")
+            .help("add a `verify-xds` of the same namespace and revision that needs it");
+            self.tell(task, problem);
+        }
+    }
+
+    /// An install under the name of the revision that runs.
+    fn in_place(&mut self, tasks: &[Draft]) {
+        let mut guarded = vec![false; tasks.len()];
+        for (at, task) in tasks.iter().enumerate() {
+            let before = task.needs.iter().any(|need| guarded[need.task]);
+            guarded[at] = before
+                || matches!(
+                    task.facts,
+                    Facts::Precheck { hard: true, .. } | Facts::Anything
+                );
+            let Facts::Install {
+                revision: Symbol::Known(revision),
+            } = &task.facts
+            else {
+                continue;
+            };
+            if revision != "default" || before {
+                continue;
+            }
+            let problem = Diagnostic::new(
+                Code::InPlaceUpgrade,
+                "an in-place upgrade, and no precheck before it can stop it",
+            )
+            .at(task.span, "replaces the control plane that runs")
+            .help("let it need a `precheck`, or install a revision of its own beside the old one");
+            self.tell(task, problem);
+        }
+    }
+
+    fn unused(&mut self, expanded: &Expanded) {
+        // With a list that is not known, what is allowed may yet come; so with steps that could not be read.
+        let unsure = expanded.partial
+            || expanded
+                .tasks
+                .iter()
+                .any(|task| matches!(task.facts, Facts::Anything));
+        for (at, allowed) in self.allowed.iter().enumerate() {
+            if !self.used[at] && !unsure {
+                let code = allowed.code;
+                self.out.push(
+                    Diagnostic::new(
+                        Code::UnusedAllow,
+                        format!("{code} is allowed here, and does not occur"),
+                    )
+                    .at(allowed.span, code.title())
+                    .help("remove the `allow`"),
+                );
+            }
+        }
+    }
+}
+
+/// Where a check looks.
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    /// At what a task needs.
+    Before,
+    /// At what needs a task.
+    After,
+}
+
+/// The tasks that want something which no task before or after them gives. Wishes are looked at 64 at a time, each in
+/// one walk over the graph.
+fn unmet(
+    tasks: &[Draft],
+    wanted: Vec<(usize, Symbol)>,
+    direction: Direction,
+    gives: impl Fn(&Draft, &HashMap<&Symbol, u64>) -> u64,
+) -> Vec<usize> {
+    let mut by_wish: BTreeMap<String, (Symbol, Vec<usize>)> = BTreeMap::new();
+    for (at, symbol) in wanted {
+        by_wish
+            .entry(format!("{symbol:?}"))
+            .or_insert_with(|| (symbol, Vec::new()))
+            .1
+            .push(at);
+    }
+    let wishes: Vec<(Symbol, Vec<usize>)> = by_wish.into_values().collect();
+    let mut unmet = Vec::new();
+    for chunk in wishes.chunks(64) {
+        let keys: HashMap<&Symbol, u64> = chunk
+            .iter()
+            .zip(0..)
+            .map(|((symbol, _), bit)| (symbol, 1_u64 << bit))
+            .collect();
+        let mut seen = vec![0_u64; tasks.len()];
+        match direction {
+            Direction::Before => {
+                for (at, task) in tasks.iter().enumerate() {
+                    let inherited = task
+                        .needs
+                        .iter()
+                        .fold(0, |mask, need| mask | seen[need.task]);
+                    seen[at] = inherited | gives(task, &keys);
+                }
+            }
+            Direction::After => {
+                for (at, task) in tasks.iter().enumerate().rev() {
+                    let mask = seen[at] | gives(task, &keys);
+                    seen[at] = mask;
+                    for need in &task.needs {
+                        seen[need.task] |= mask;
+                    }
+                }
+            }
+        }
+        for (symbol, wishing) in chunk {
+            unmet.extend(wishing.iter().filter(|at| seen[**at] & keys[symbol] == 0));
+        }
+    }
+    unmet.sort_unstable();
+    unmet
+}
+
+fn worded(revision: &Symbol) -> String {
+    match revision {
+        Symbol::Known(name) => format!("revision `{name}`"),
+        Symbol::Expression(_) | Symbol::Any => "that revision".to_owned(),
+    }
+}
+
+/// Values that have a form of their own: revisions and versions.
+pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
+    if kind != Kind::Precheck
+        && let Some(tree) = with.get("revision")
+        && let Some(text) = tree
+            .text()
+            .filter(|text| !text.is_empty() && !is_dns_label(text))
+    {
+        out.push(
+            Diagnostic::new(
+                Code::InvalidRevision,
+                format!("`{text}` is no name of a revision"),
+            )
+            .at(tree.span, "not a DNS label")
+            .help(format!(
+                "a revision is made of small letters, digits and `-`: `{}`",
+                text.to_lowercase().replace(['.', '_', ' '], "-")
+            )),
+        );
+    }
+    for name in ["version", "from", "to"] {
+        if let Some(tree) = with.get(name)
+            && let Some(text) = tree
+                .text()
+                .filter(|text| !text.is_empty() && text.parse::<Version>().is_err())
+        {
+            out.push(
+                Diagnostic::new(Code::BadValue, format!("`{text}` is no version"))
+                    .at(tree.span, "not such as 1.29.1"),
+            );
+        }
+    }
+}

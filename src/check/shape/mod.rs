@@ -1,0 +1,349 @@
+//! The tree of a file to a [`Plan`]: keys, types and forms, with every mistake told at its place.
+
+mod inputs;
+mod step;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::files::Loader;
+use super::parsed::{Declared, Plan, Step, Steps};
+use super::schema::{self, NoTypes, Schema};
+use super::tree::{Tree, no_template};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
+use crate::model::id::is_step_id;
+use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
+use crate::model::policy::{Attempts, Retry};
+use crate::source::de::from_node;
+use crate::source::{Entry, FileId, Key, Node, Span};
+use crate::template::{Type, Types};
+
+use indexmap::IndexMap;
+
+/// Reads one file's tree.
+pub(super) struct Shaper<'l, 'r> {
+    pub(super) loader: &'l mut Loader<'r>,
+    pub(super) out: Diagnostics,
+    pub(super) dir: PathBuf,
+    pub(super) truncated: bool,
+    inputs: IndexMap<String, Declared>,
+    defaults: Defaults,
+}
+
+/// The types of the inputs, for the expressions of a file.
+pub(super) struct InputTypes<'a>(pub(super) &'a IndexMap<String, Declared>);
+
+impl Types for InputTypes<'_> {
+    fn type_of(&self, root: &str, key: &[String]) -> Type {
+        match (root, key) {
+            ("inputs", [name]) => self.0.get(name).map_or(Type::Unknown, |declared| {
+                if declared.broken {
+                    Type::Unknown
+                } else {
+                    input_type(declared.input.kind)
+                }
+            }),
+            ("cluster", [part]) if part == "labels" => Type::Map,
+            ("cluster", [part]) if part == "name" => Type::String,
+            ("run", _) => Type::String,
+            ("steps", [_, part]) if part == "outcome" => Type::Outcome,
+            _ => Type::Unknown,
+        }
+    }
+}
+
+/// The type that an input has in an expression.
+pub(super) fn input_type(kind: InputType) -> Type {
+    match kind {
+        InputType::String | InputType::Revision | InputType::Namespace | InputType::Duration => {
+            Type::String
+        }
+        InputType::Number => Type::Number,
+        InputType::Bool => Type::Bool,
+        InputType::List => Type::List,
+        InputType::Map => Type::Map,
+        InputType::Version => Type::Version,
+    }
+}
+
+impl<'l, 'r> Shaper<'l, 'r> {
+    pub(super) fn new(loader: &'l mut Loader<'r>, dir: PathBuf, truncated: bool) -> Self {
+        Self {
+            loader,
+            out: Diagnostics::new(),
+            dir,
+            truncated,
+            inputs: IndexMap::new(),
+            defaults: Defaults::default(),
+        }
+    }
+
+    /// Reads a plan.
+    pub(super) fn plan(mut self, node: &Node, file: FileId) -> (Plan, Diagnostics) {
+        let start = Span::at(file, 0, 0);
+        if !node.is_map() && !self.truncated {
+            self.wrong("a plan is a map", node);
+        }
+        let mut fields = fields(node, &PLAN_KEYS, &mut self.out);
+        let owner = if node.is_map() { node.head() } else { start };
+        for name in ["version", "name", "steps"] {
+            if !fields.contains_key(name) && node.is_map() && !self.truncated {
+                self.out.push(schema::missing(name, owner));
+            }
+        }
+        if let Some(entry) = fields.get("version") {
+            self.version(&entry.value);
+        }
+        let name = fields
+            .get("name")
+            .and_then(|entry| self.word(&entry.value, "the name"));
+        if let Some(entry) = fields.get("description") {
+            self.word(&entry.value, "the description");
+        }
+        if let Some(entry) = fields.remove("inputs") {
+            self.inputs(&entry.value);
+        }
+        if let Some(entry) = fields.get("defaults") {
+            self.defaults(entry);
+        }
+        let timeout = fields
+            .get("timeout")
+            .and_then(|entry| self.read(schema::duration(), entry));
+        let steps = fields
+            .get("steps")
+            .map(|entry| self.steps(entry))
+            .unwrap_or_default();
+        let outputs = fields
+            .get("outputs")
+            .map(|entry| self.outputs(&entry.value))
+            .unwrap_or_default();
+        let plan = Plan {
+            file,
+            dir: self.dir,
+            name: name.unwrap_or_default(),
+            inputs: self.inputs,
+            outputs,
+            defaults: self.defaults,
+            timeout,
+            steps,
+            truncated: self.truncated,
+        };
+        (plan, self.out)
+    }
+
+    fn version(&mut self, node: &Node) {
+        match node.as_str() {
+            Some("1") => {}
+            Some(text) if !text.is_empty() => self.out.push(
+                Diagnostic::new(
+                    Code::UnsupportedVersion,
+                    format!("version `{text}` of the language is not supported"),
+                )
+                .at(node.span, "unknown to this `plan`")
+                .help("write `version: 1`"),
+            ),
+            _ => self.wrong("the version is a number", node),
+        }
+    }
+
+    fn defaults(&mut self, entry: &Entry) {
+        let Some(defaults) = self.read::<Defaults>(schema::defaults(), entry) else {
+            return;
+        };
+        if let Some(retry) = &defaults.retry {
+            let place = entry
+                .value
+                .pointer("/retry/attempts")
+                .map_or(entry.key.span, |(_, node)| node.span);
+            self.unlimited(retry, place);
+        }
+        self.defaults = defaults;
+    }
+
+    /// An unlimited retry needs a budget.
+    fn unlimited(&mut self, retry: &Retry, place: Span) {
+        if retry.attempts == Some(Attempts::Unlimited) && retry.budget.is_none() {
+            self.out.push(
+                Diagnostic::new(
+                    Code::UnlimitedRetry,
+                    "`attempts: unlimited` without a `budget`",
+                )
+                .at(place, "would try for ever")
+                .help("add `budget: 15m` to the retry"),
+            );
+        }
+    }
+
+    /// The steps of a `steps` map.
+    pub(super) fn steps(&mut self, entry: &Entry) -> Steps {
+        let node = &entry.value;
+        let id = self.loader.next_steps;
+        self.loader.next_steps += 1;
+        if !node.is_map() {
+            if !(self.truncated && node.is_null()) {
+                self.wrong("`steps` is a map of steps by their ids", node);
+            }
+        } else if node.as_map().is_empty() && !self.truncated {
+            self.out.push(
+                Diagnostic::new(Code::BadValue, "there are no steps")
+                    .at(entry.key.span, "is empty"),
+            );
+        }
+        let mut steps = Steps {
+            id,
+            list: Vec::with_capacity(node.as_map().len()),
+            index: HashMap::new(),
+        };
+        for entry in node.as_map() {
+            let step = self.step(entry);
+            steps.index.insert(step.key.text.clone(), steps.list.len());
+            steps.list.push(step);
+        }
+        steps
+    }
+
+    fn step(&mut self, entry: &Entry) -> Step {
+        let Key { text, span } = &entry.key;
+        if !no_template(text, *span, "the id of a step", &mut self.out) && !is_step_id(text) {
+            self.out.push(
+                Diagnostic::new(Code::BadId, format!("`{text}` is no id of a step"))
+                    .at(*span, "not an id")
+                    .help(
+                        "an id is a small letter, followed by small letters, digits, `-` and `_`",
+                    ),
+            );
+        }
+        step::Reader::new(self, entry).read()
+    }
+
+    fn outputs(&mut self, node: &Node) -> Vec<(Key, Tree)> {
+        if !node.is_map() {
+            self.wrong("`outputs` is a map", node);
+        }
+        let mut outputs = Vec::new();
+        for entry in node.as_map() {
+            self.variable(&entry.key, "an output");
+            let tree = Tree::parse(&entry.value, &mut self.out);
+            let types = InputTypes(&self.inputs);
+            if schema::validate(
+                schema::output(),
+                &tree,
+                entry.key.span,
+                &types,
+                self.truncated,
+                &mut self.out,
+            ) && let Some(value) = tree.get("value")
+            {
+                outputs.push((entry.key.clone(), value.clone()));
+            }
+        }
+        outputs
+    }
+
+    /// Whether a name has the form of an input, output or `as` variable.
+    fn variable(&mut self, key: &Key, what: &str) -> bool {
+        if no_template(&key.text, key.span, "a name", &mut self.out) {
+            return false;
+        }
+        let good = crate::model::id::is_variable(&key.text);
+        if !good {
+            let message = format!("`{}` is no name of {what}", key.text);
+            self.out.push(
+                Diagnostic::new(Code::BadId, message)
+                    .at(key.span, "not a name")
+                    .help("a name is a small letter, followed by small letters, digits and `_`"),
+            );
+        }
+        good
+    }
+
+    /// A text without expressions.
+    fn word(&mut self, node: &Node, what: &str) -> Option<String> {
+        let Some(scalar) = node.as_scalar().filter(|_| !node.is_null()) else {
+            self.wrong(&format!("{what} is a text"), node);
+            return None;
+        };
+        schema::unquoted(scalar, node.span, &mut self.out);
+        (!no_template(&scalar.text, node.span, what, &mut self.out)).then(|| scalar.text.clone())
+    }
+
+    /// A value without expressions, checked against its schema.
+    fn read<T: serde::de::DeserializeOwned>(
+        &mut self,
+        schema: &'static Schema,
+        entry: &Entry,
+    ) -> Option<T> {
+        let tree = self.literal(&entry.value)?;
+        if !schema::validate(
+            schema,
+            &tree,
+            entry.key.span,
+            &NoTypes,
+            self.truncated,
+            &mut self.out,
+        ) {
+            return None;
+        }
+        match from_node(&entry.value) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let error: Diagnostic = error.into();
+                let placed = error.primary.is_some();
+                self.out.push(if placed {
+                    error
+                } else {
+                    error.at(entry.value.span, "")
+                });
+                None
+            }
+        }
+    }
+
+    /// A tree that may hold no expression.
+    fn literal(&mut self, node: &Node) -> Option<Tree> {
+        let mut unheard = Diagnostics::new();
+        let tree = Tree::parse(node, &mut unheard);
+        let mut places = Vec::new();
+        tree.templates(&mut |template| places.push((template.text().to_owned(), template.span())));
+        for (text, span) in &places {
+            no_template(text, *span, "this value", &mut self.out);
+        }
+        (places.is_empty() && !tree.is_broken()).then_some(tree)
+    }
+
+    fn wrong(&mut self, message: &str, node: &Node) {
+        let found = node.kind();
+        self.out.push(
+            Diagnostic::new(Code::WrongType, format!("{message}, found {found}"))
+                .at(node.head(), format!("this is {found}")),
+        );
+    }
+}
+
+/// The entries of a map by their keys. A misspelt key is told, and taken for what was probably meant.
+fn fields<'n>(
+    node: &'n Node,
+    known: &[&'static str],
+    out: &mut Diagnostics,
+) -> HashMap<&'static str, &'n Entry> {
+    let mut fields = HashMap::new();
+    let mut unknown = Vec::new();
+    for entry in node.as_map() {
+        match known.iter().find(|name| **name == entry.key.text) {
+            Some(name) => {
+                fields.insert(*name, entry);
+            }
+            None => unknown.push(entry),
+        }
+    }
+    for entry in unknown {
+        let Key { text, span } = &entry.key;
+        out.push(schema::unknown_key(text, *span, known));
+        if let Some(meant) = suggest::closest(text, known.iter().copied())
+            && let Some(name) = known.iter().find(|name| **name == meant)
+        {
+            fields.entry(*name).or_insert(entry);
+        }
+    }
+    fields
+}
