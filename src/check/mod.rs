@@ -80,8 +80,8 @@ impl Purpose {
 }
 
 /// A plan that was read, with its sub-plans.
-pub struct Loaded<'r> {
-    loader: Loader<'r>,
+pub struct Loaded {
+    loader: Loader<'static>,
     plans: Vec<Option<Plan>>,
     orders: Vec<Order>,
     values: values::Values,
@@ -111,12 +111,7 @@ pub struct Outcome {
 }
 
 /// Reads a plan and its sub-plans. Never fails: what is wrong is told by [`Loaded::check`].
-pub fn load<'r>(
-    path: &Path,
-    reader: &'r dyn ReadFile,
-    given: &Given,
-    purpose: Purpose,
-) -> Loaded<'r> {
+pub fn load(path: &Path, reader: &'static dyn ReadFile, given: &Given, purpose: Purpose) -> Loaded {
     let mut diagnostics = Diagnostics::new();
     let mut loader = Loader::load(path, reader, &mut diagnostics);
     let plans = std::mem::take(&mut loader.plans);
@@ -136,7 +131,7 @@ pub fn load<'r>(
     }
 }
 
-impl Loaded<'_> {
+impl Loaded {
     /// The files that were read.
     #[must_use]
     pub fn sources(&self) -> &SourceMap {
