@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::client::{Body, ClientBuilder};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tower::{BoxError, Service};
 
 use super::Cluster;
@@ -44,6 +44,8 @@ impl Cluster {
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
         config.write_timeout = Some(READ);
+        // Else the time for which a connection lay idle counts as silence.
+        config.reset_reader_on_write = true;
         if options.impersonate.is_some() {
             config
                 .auth_info
@@ -65,6 +67,7 @@ impl Cluster {
             requests,
             context,
             server,
+            forwards: Arc::default(),
         })
     }
 
@@ -88,6 +91,7 @@ impl Cluster {
             requests,
             context: None,
             server: "in-process".to_owned(),
+            forwards: Arc::default(),
         }
     }
 }
@@ -102,31 +106,21 @@ fn user_agent(dry_run: bool) -> &'static str {
 }
 
 async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), ClusterError> {
-    let unreachable = |error: &dyn std::error::Error| {
-        ClusterError::new(ErrorClass::Unreachable, innermost(error))
-    };
     let file = match &options.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path).map_err(|error| {
-            ClusterError::new(
-                ErrorClass::Unreachable,
-                format!(
-                    "cannot read the kubeconfig {}: {}",
-                    path.display(),
-                    innermost(&error)
-                ),
-            )
-        }),
-        None => Kubeconfig::read().map_err(|error| unreachable(&error)),
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
     };
     let file = match file {
         Ok(file) => file,
         // Without a kubeconfig, and without having named one, the pod's own account is left.
-        Err(error) if options.kubeconfig.is_none() && options.context.is_none() => {
+        Err(error)
+            if options.kubeconfig.is_none() && options.context.is_none() && is_absent(&error) =>
+        {
             return Config::incluster().map(|config| (config, None)).map_err(|_| {
-                error.help("set KUBECONFIG or --kubeconfig; `--lab` and `plan validate` need no cluster")
+                unreadable(&error).help("set KUBECONFIG or --kubeconfig; `--lab` and `plan validate` need no cluster")
             });
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(unreadable(&error)),
     };
     let context = options
         .context
@@ -150,5 +144,87 @@ async fn config(options: &ConnectOptions) -> Result<(Config, Option<String>), Cl
                 names.join(", ")
             )))
         }
+    }
+}
+
+/// Whether there is no kubeconfig, rather than a bad one.
+fn is_absent(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+fn unreadable(error: &KubeconfigError) -> ClusterError {
+    let message = match error {
+        KubeconfigError::ReadConfig(source, path) => {
+            format!("cannot read the kubeconfig {}: {source}", path.display())
+        }
+        other => format!("cannot read the kubeconfig: {}", innermost(other)),
+    };
+    ClusterError::new(ErrorClass::Unreachable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn connect(text: &str, context: Option<&str>) -> Result<Cluster, ClusterError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), text).unwrap();
+        let options = ConnectOptions {
+            kubeconfig: Some(file.path().to_owned()),
+            context: context.map(str::to_owned),
+            ..ConnectOptions::default()
+        };
+        Cluster::connect(&options).await
+    }
+
+    const CONFIG: &str = "
+apiVersion: v1
+kind: Config
+current-context: one
+contexts: [{name: one, context: {cluster: c, user: u}}, {name: two, context: {cluster: gone}}]
+clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]
+users: [{name: u, user: {token: t}}]
+";
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_kubeconfig_is_named() {
+        let cluster = connect(CONFIG, None).await.unwrap();
+        assert_eq!(cluster.context(), Some("one"));
+        let error = cluster.server_version().await.unwrap_err();
+        assert!(error.message.contains("Connection refused"), "{error}");
+
+        let error = connect(CONFIG, Some("three")).await.unwrap_err();
+        assert_eq!(
+            error.help.as_deref(),
+            Some("the kubeconfig has these contexts: one, two")
+        );
+        assert!(
+            connect(CONFIG, Some("two"))
+                .await
+                .unwrap_err()
+                .message
+                .contains("gone")
+        );
+        let error = connect("{", None).await.unwrap_err();
+        assert!(
+            error.message.starts_with("cannot read the kubeconfig: "),
+            "{error}"
+        );
+
+        let options = ConnectOptions {
+            kubeconfig: Some("/nowhere/config".into()),
+            ..ConnectOptions::default()
+        };
+        let error = Cluster::connect(&options).await.unwrap_err();
+        assert!(
+            error
+                .message
+                .starts_with("cannot read the kubeconfig /nowhere/config: No such file"),
+            "{error}"
+        );
     }
 }

@@ -53,6 +53,7 @@ pub struct Cluster {
     requests: Requests,
     context: Option<String>,
     server: String,
+    forwards: Arc<forward::Pool>,
 }
 
 impl std::fmt::Debug for Cluster {

@@ -1,11 +1,16 @@
 //! The cluster on the embedded API server: what it survives, and what it says.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-use super::{Cluster, ErrorClass, Object, ObjectRef, Selector, Wait};
-use crate::lab::api::{ApiServer, Effect, Fault, StatusError};
+use super::{Cluster, ErrorClass, HttpRequest, Object, ObjectRef, Selector, Wait};
+use crate::lab::api::{ApiServer, Effect, Fault, Listener, StatusError};
 
 fn cluster(server: &ApiServer) -> Cluster {
     Cluster::from_service(server.service("plan"), false)
@@ -18,7 +23,7 @@ fn config_map(name: &str, value: &str) -> Value {
     })
 }
 
-/// Waits for the value `done` in the ConfigMap `a`; gives the reasons that were told.
+/// Waits for the value `done` in the config map `a`; gives the reasons that were told.
 async fn wait_for_done(cluster: &Cluster) -> Result<Vec<Vec<String>>, super::ClusterError> {
     let mut told = Vec::new();
     cluster
@@ -319,4 +324,126 @@ async fn a_dry_run_that_writes_is_stopped_here() {
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::ReadOnly);
     assert!(server.records().is_empty());
+}
+
+/// Listens on port 8080 of every pod, and says what it was asked and with what token; the first connections may be
+/// closed after one answer.
+#[derive(Default)]
+struct Echo {
+    connections: AtomicUsize,
+    closing: usize,
+}
+
+impl Listener for Echo {
+    fn connect(&self, _: &str, _: &str, port: u16, stream: tokio::io::DuplexStream) -> bool {
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let keep_alive = number >= self.closing;
+        if port == 8080 {
+            let service =
+                hyper::service::service_fn(|request: http::Request<Incoming>| async move {
+                    let token = request.headers().get("authorization");
+                    let text = format!("{} {token:?}", request.uri());
+                    let code = if token.is_some() { 200 } else { 401 };
+                    http::Response::builder()
+                        .status(code)
+                        .body(Full::new(Bytes::from(text)))
+                });
+            let serving = hyper::server::conn::http1::Builder::new()
+                .keep_alive(keep_alive)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(async move { serving.await.is_ok() });
+        }
+        port == 8080
+    }
+}
+
+fn forwarding(echo: &Arc<Echo>) -> ApiServer {
+    let server = ApiServer::default();
+    server.seed(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p", "namespace": "default" },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+        "status": { "phase": "Running" },
+    }));
+    server.set_listener(Arc::clone(echo) as Arc<dyn Listener>);
+    server
+}
+
+fn question(path: &str, bearer: Option<&str>) -> HttpRequest {
+    HttpRequest {
+        path: path.to_owned(),
+        bearer: bearer.map(str::to_owned),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_to_a_pod_share_a_connection() {
+    let echo = Arc::<Echo>::default();
+    let cluster = cluster(&forwarding(&echo));
+    let denied = cluster
+        .http("default", "p", 8080, &question("/debug?a=1", None))
+        .await
+        .unwrap();
+    assert_eq!(
+        (denied.status, denied.body.as_str()),
+        (401, "/debug?a=1 None")
+    );
+    let allowed = cluster
+        .http("default", "p", 8080, &question("/debug", Some("t")))
+        .await
+        .unwrap();
+    assert_eq!(allowed.status, 200);
+    assert!(allowed.body.contains("Bearer t"));
+    assert_eq!(echo.connections.load(Ordering::SeqCst), 1);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    cluster
+        .http("default", "p", 8080, &question("/debug", None))
+        .await
+        .unwrap();
+    assert_eq!(
+        echo.connections.load(Ordering::SeqCst),
+        2,
+        "an old connection is not trusted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_closed_is_replaced() {
+    let echo = Arc::new(Echo {
+        closing: 2,
+        ..Echo::default()
+    });
+    let cluster = cluster(&forwarding(&echo));
+    for _ in 0..3 {
+        let answer = cluster
+            .http("default", "p", 8080, &question("/", None))
+            .await;
+        assert_eq!(answer.unwrap().status, 401);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_nobody_listens_on_is_named() {
+    let echo = Arc::<Echo>::default();
+    let cluster = cluster(&forwarding(&echo));
+    let error = cluster
+        .http("default", "p", 1, &question("/", None))
+        .await
+        .unwrap_err();
+    assert!(error.is_transient());
+    assert!(
+        error.message.starts_with("p:1 cannot be reached: ")
+            && error.message.contains("connection refused"),
+        "{error}"
+    );
+    let error = cluster
+        .http("default", "gone", 1, &question("/", None))
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("\"gone\" not found"), "{error}");
+}
+
+#[test]
+fn a_token_is_not_shown() {
+    let shown = format!("{:?}", question("/", Some("secret")));
+    assert!(!shown.contains("secret"), "{shown}");
 }

@@ -64,7 +64,7 @@ impl Cluster {
     ) -> Result<Object, ClusterError> {
         if let Some(predicted) = self.overlay.as_ref().and_then(|o| o.get(object)) {
             // The server does not know what earlier steps would have made of it.
-            return self.patch_predicted(predicted, &body, kind);
+            return self.patch_predicted(&predicted, &body, kind);
         }
         let before = match &self.overlay {
             Some(_) => self.get(object).await?,
@@ -83,21 +83,21 @@ impl Cluster {
 
     fn patch_predicted(
         &self,
-        before: Object,
+        before: &Object,
         body: &Value,
         kind: &'static str,
     ) -> Result<Object, ClusterError> {
         let mut after = before.value().clone();
         if kind == JSON_PATCH {
             patch::json_patch(&mut after, body).map_err(|said| {
-                let name = ObjectRef::from(&before);
+                let name = ObjectRef::from(before);
                 ClusterError::new(ErrorClass::Conflict, format!("{name}: {said}"))
             })?;
         } else {
             patch::merge_patch(&mut after, body);
         }
         let after = Object::new(after);
-        self.remember(Some(&before), &after, "patch");
+        self.remember(Some(before), &after, "patch");
         Ok(after)
     }
 
@@ -199,20 +199,15 @@ impl Cluster {
         let dry = if dry_run { "&dryRun=All" } else { "" };
         let url = format!("{path}?fieldManager={FIELD_MANAGER}&force={take_over}{dry}");
         let body = Some(object.value().clone());
-        self.call(
-            Method::PATCH,
-            url,
-            body,
-            Some("application/apply-patch+yaml"),
-        )
-        .await
-        .map(Object::new)
-        .map_err(|error| match error.class {
-            ErrorClass::FieldManager(_) => {
-                error.help("name the object in `take_over` where that is right")
-            }
-            _ => error,
-        })
+        self.call(Method::PATCH, url, body, Some(APPLY))
+            .await
+            .map(Object::new)
+            .map_err(|error| match error.class {
+                ErrorClass::FieldManager(_) => {
+                    error.help("name the object in `take_over` where that is right")
+                }
+                _ => error,
+            })
     }
 
     fn dry(&self) -> &'static str {
