@@ -1,6 +1,7 @@
 //! The files of a plan: itself, its sub-plans, and what its steps name.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -82,6 +83,12 @@ impl<'r> Loader<'r> {
     /// The directory of the root plan.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The number of the next `steps` map.
+    pub(super) fn number(&mut self) -> usize {
+        self.next_steps += 1;
+        self.next_steps - 1
     }
 
     fn plan(&mut self, full: &Path, bytes: &[u8], out: &mut Diagnostics) -> usize {
@@ -208,12 +215,11 @@ impl<'r> Loader<'r> {
                 hash.update(part);
             }
         }
-        let hex: String = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("sha256:{hex}")
+        let mut text = "sha256:".to_owned();
+        for byte in hash.finalize() {
+            let _infallible = write!(text, "{byte:02x}");
+        }
+        text
     }
 }
 

@@ -80,13 +80,16 @@ impl Purpose {
 }
 
 /// A plan that was read, with its sub-plans.
-pub struct Loaded {
-    loader: Loader<'static>,
+pub struct Loading<'r> {
+    loader: Loader<'r>,
     plans: Vec<Option<Plan>>,
     orders: Vec<Order>,
     values: values::Values,
     diagnostics: Diagnostics,
 }
+
+/// A plan that was read from where the process can always read.
+pub type Loaded = Loading<'static>;
 
 /// A look at the cluster that a group asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +114,12 @@ pub struct Outcome {
 }
 
 /// Reads a plan and its sub-plans. Never fails: what is wrong is told by [`Loaded::check`].
-pub fn load(path: &Path, reader: &'static dyn ReadFile, given: &Given, purpose: Purpose) -> Loaded {
+pub fn load<'r>(
+    path: &Path,
+    reader: &'r dyn ReadFile,
+    given: &Given,
+    purpose: Purpose,
+) -> Loading<'r> {
     let mut diagnostics = Diagnostics::new();
     let mut loader = Loader::load(path, reader, &mut diagnostics);
     let plans = std::mem::take(&mut loader.plans);
@@ -122,7 +130,7 @@ pub fn load(path: &Path, reader: &'static dyn ReadFile, given: &Given, purpose: 
         }
         _ => values::Values::default(),
     };
-    Loaded {
+    Loading {
         loader,
         plans,
         orders,
@@ -131,7 +139,7 @@ pub fn load(path: &Path, reader: &'static dyn ReadFile, given: &Given, purpose: 
     }
 }
 
-impl Loaded {
+impl Loading<'_> {
     /// The files that were read.
     #[must_use]
     pub fn sources(&self) -> &SourceMap {
@@ -224,7 +232,7 @@ impl Loaded {
             sources: std::mem::take(&mut self.loader.sources),
             positions: OnceLock::new(),
         });
-        let mut expander = Expander {
+        let mut unroll = Expander {
             plans: &self.plans,
             orders: &self.orders,
             loader: &mut self.loader,
@@ -236,9 +244,9 @@ impl Loaded {
             full: false,
         };
         if let Some(Some(root)) = self.plans.first() {
-            expander.steps(&root.steps, &Spot::root(scope), None);
+            unroll.steps(&root.steps, &Spot::root(scope), None);
         }
-        let expanded = expander.done;
+        let expanded = unroll.done;
         safety::check(&expanded, &mut out);
         let part = slice::cut(&expanded.tasks, slice, &mut out);
         out.sort_dedup();

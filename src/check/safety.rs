@@ -444,15 +444,23 @@ impl Found<'_> {
     }
 
     fn unused(&mut self, expanded: &Expanded) {
-        // With a list that is not known, what is allowed may yet come; so with steps that could not be read.
-        let unsure = expanded.partial
-            || expanded
-                .tasks
-                .iter()
-                .any(|task| matches!(task.facts, Facts::Anything));
+        let broken = |task: &Draft| task.tainted || matches!(task.facts, Facts::Anything);
+        let any_broken = expanded.tasks.iter().any(broken);
+        let mut unsure = vec![false; self.allowed.len()];
+        for task in expanded.tasks.iter().filter(|task| broken(task)) {
+            for &at in task.allow.iter() {
+                unsure[at] = true;
+            }
+        }
         for (at, allowed) in self.allowed.iter().enumerate() {
+            let code = allowed.code;
+            // What a step could not say for itself may come with a list that is not known, or a step that was not read.
+            let unsure = match code {
+                Code::RestartAllAtOnce => expanded.partial,
+                Code::GateWithoutTimeout => unsure[at],
+                _ => any_broken,
+            };
             if !self.used[at] && !unsure {
-                let code = allowed.code;
                 self.out.push(
                     Diagnostic::new(
                         Code::UnusedAllow,

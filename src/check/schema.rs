@@ -38,7 +38,14 @@ impl Schema {
     pub(super) fn kind(kind: Kind) -> &'static Self {
         static KINDS: [OnceLock<Schema>; Kind::ALL.len()] =
             [const { OnceLock::new() }; Kind::ALL.len()];
-        KINDS[kind as usize].get_or_init(|| Self::made(|generator| kind.parameters(generator)))
+        KINDS[kind as usize].get_or_init(|| {
+            let mut schema = Self::made(|generator| kind.parameters(generator));
+            // A hop that is too long has a code of its own.
+            if let Some(Json::Object(hop)) = schema.root.pointer_mut("/properties/max_hop") {
+                hop.remove("maximum");
+            }
+            schema
+        })
     }
 
     /// The keys of its map.
@@ -140,7 +147,7 @@ impl<'a> Validation<'a> {
                 self.list(schema, items, tree.span, owner);
             }
             Branch::Scalar(scalar) => self.scalar(schema, &types, scalar, tree.span),
-            _ => self.wrong_type(wanted(&types), tree),
+            _ => self.wrong_type(&wanted(&types), tree),
         }
     }
 
@@ -252,7 +259,7 @@ impl<'a> Validation<'a> {
             Branch::Scalar(scalar) => self.duration_text(&scalar.text, tree.span),
             Branch::Template(template) => self.types_allow(template, &["string"]),
             Branch::Broken => {}
-            Branch::Seq(_) | Branch::Map(_) => self.wrong_type("a duration".to_owned(), tree),
+            Branch::Seq(_) | Branch::Map(_) => self.wrong_type("a duration", tree),
         }
     }
 
@@ -306,7 +313,7 @@ impl<'a> Validation<'a> {
             .flat_map(|one| types_of(one))
             .filter(|name| *name != "null");
         let wanted: Vec<&str> = wanted.collect();
-        self.wrong_type(self::wanted(&wanted), tree);
+        self.wrong_type(&self::wanted(&wanted), tree);
     }
 
     fn resolved(&self, schema: &'a Json) -> &'a Json {
@@ -372,7 +379,7 @@ impl<'a> Validation<'a> {
         });
     }
 
-    fn wrong_type(&mut self, wanted: String, tree: &Tree) {
+    fn wrong_type(&mut self, wanted: &str, tree: &Tree) {
         let found = match &tree.value {
             Branch::Seq(_) => "a list",
             Branch::Map(_) => "a map",

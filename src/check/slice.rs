@@ -43,8 +43,8 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
         let Some(name) = name else {
             return;
         };
-        let named = named(tasks, name);
-        if named.is_empty() {
+        let chosen = named(tasks, name);
+        if chosen.is_empty() {
             let names = tasks
                 .iter()
                 .filter(|task| !matches!(task.role, Role::Open | Role::Wave))
@@ -58,13 +58,15 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
             );
             return;
         }
-        for (runs, reached) in runs.iter_mut().zip(reach(&named)) {
+        for (runs, reached) in runs.iter_mut().zip(reach(&chosen)) {
             *runs = *runs && reached;
         }
     };
     let alone = |named: &[usize]| {
         let mut only = vec![false; tasks.len()];
-        named.iter().for_each(|at| only[*at] = true);
+        for at in named {
+            only[*at] = true;
+        }
         only
     };
     take("--only", &slice.only, &alone);

@@ -159,7 +159,7 @@ impl Expander<'_, '_> {
         }
         spot.scope = Arc::new(scope);
         let named = NodeId::new(name).item(&item.name);
-        spot.prefix = named.as_str().to_owned();
+        named.as_str().clone_into(&mut spot.prefix);
         match &site.step.body {
             Body::Group(group) => {
                 spot.slot = group

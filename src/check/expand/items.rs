@@ -50,24 +50,18 @@ impl Expander<'_, '_> {
                 symbol_of(tree, &spot.scope),
             ),
         };
-        match list {
-            Some(items) => Listed {
-                items,
-                known: true,
-                of,
-            },
-            None => {
-                self.done.partial = true;
-                let all = Named {
-                    name: "*".to_owned(),
-                    value: None,
-                };
-                Listed {
-                    items: vec![all],
-                    known: false,
-                    of,
-                }
-            }
+        let known = list.is_some();
+        self.done.partial |= !known;
+        let all = || {
+            vec![Named {
+                name: "*".to_owned(),
+                value: None,
+            }]
+        };
+        Listed {
+            items: list.unwrap_or_else(all),
+            known,
+            of,
         }
     }
 

@@ -15,11 +15,13 @@ use super::names::{Order, Wait};
 use super::parsed::{Allowed, Body, Plan, Step, Steps};
 use super::safety::Facts;
 use super::scope::{At, ClusterFacts, Late, LateCondition, Scope, World};
+use super::shape::InputTypes;
 use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::Kind;
 use crate::model::policy::{OnFailure, Retry, Timeout};
 use crate::source::Span;
+use crate::template::Template;
 
 /// How many tasks a plan may expand to.
 pub const MAX_TASKS: usize = 100_000;
@@ -130,7 +132,7 @@ fn join(prefix: &str, id: &str) -> String {
 
 /// The steps visible at a place, with the tasks that they became.
 pub(super) struct Frame<'f> {
-    outer: Option<&'f Frame<'f>>,
+    outer: Option<&'f Self>,
     steps: &'f Steps,
     ends: RefCell<Vec<Option<usize>>>,
 }
@@ -298,14 +300,14 @@ impl Expander<'_, '_> {
         });
         draft.needs.extend(around.into_iter().chain(wave));
         if alone {
-            self.waits(site, &mut draft);
+            Self::waits(site, &mut draft);
             draft.when = self.when(site, spot);
         }
         draft
     }
 
     /// The needs of a step, and what its expressions refer to.
-    fn waits(&self, site: Site<'_>, draft: &mut Draft) {
+    fn waits(site: Site<'_>, draft: &mut Draft) {
         for wait in site.waits {
             let Some(task) = site.frame.task(&wait.name) else {
                 draft.tainted = true;
@@ -332,7 +334,9 @@ impl Expander<'_, '_> {
 
     fn when(&mut self, site: Site<'_>, spot: &Spot) -> Option<When> {
         let template = site.step.when.as_ref()?;
-        if let Err(problem) = template.eval(&At::check(&spot.scope)) {
+        if let Err(problem) = template.eval(&At::check(&spot.scope))
+            && self.sound(template, &spot.scope)
+        {
             self.out.push(*problem);
         }
         let tree = Tree {
@@ -382,10 +386,20 @@ impl Expander<'_, '_> {
         match tree.eval(&At::check(scope)) {
             Ok(tree) => Some(tree),
             Err(problem) => {
-                self.out.push(*problem);
+                let mut sound = true;
+                tree.templates(&mut |template| sound &= self.sound(template, scope));
+                if sound {
+                    self.out.push(*problem);
+                }
                 None
             }
         }
+    }
+
+    /// Whether the types in a template are right; otherwise what goes wrong with its values was told already.
+    fn sound(&self, template: &Template, scope: &Scope) -> bool {
+        self.plan(scope)
+            .is_none_or(|plan| template.infer(&InputTypes(&plan.inputs)).1.is_empty())
     }
 
     fn plan(&self, scope: &Scope) -> Option<&Plan> {

@@ -44,7 +44,7 @@ impl Expander<'_, '_> {
         draft.timeout = self.timeout(site, spot, is_wait(kind, &tree));
         draft.facts = Facts::of(kind, &tree, &spot.scope, site.step, draft.timeout);
         if !alone {
-            self.reads(site, &mut draft);
+            Self::reads(site, &mut draft);
         }
         self.push(draft)
     }
@@ -54,7 +54,7 @@ impl Expander<'_, '_> {
     }
 
     /// What an item's expressions read: the opening of its group waits for it.
-    fn reads(&self, site: Site<'_>, draft: &mut Draft) {
+    fn reads(site: Site<'_>, draft: &mut Draft) {
         for wait in site.waits.iter().filter(|wait| !wait.need) {
             draft
                 .reads
@@ -243,30 +243,34 @@ impl Expander<'_, '_> {
             if inputs.contains_key(name) {
                 continue;
             }
-            let value = match &declared.default {
-                Some(value) => InputValue::Known(value.clone()),
-                None => {
-                    let misspelt = with
-                        .pairs()
-                        .iter()
-                        .any(|(key, _)| !plan.inputs.contains_key(&key.text));
-                    if !declared.broken && !misspelt && !with.is_broken() {
-                        self.out.push(
-                            Diagnostic::new(
-                                Code::InputWithoutValue,
-                                format!("the sub-plan's input `{name}` has no value"),
-                            )
-                            .at(site.step.key.span, "does not give it")
-                            .also(declared.key, "required here")
-                            .help(format!("add `{name}` to its `with`")),
-                        );
-                    }
-                    InputValue::Unknown(name.clone())
-                }
-            };
+            let value = declared.default.clone().map(InputValue::Known);
+            let value = value.unwrap_or_else(|| {
+                self.lacks(site, name, declared, plan, with);
+                InputValue::Unknown(name.clone())
+            });
             inputs.insert(name.clone(), value);
         }
         inputs
+    }
+
+    /// Tells of a required input that the caller does not give, unless something in its `with` is wrong already.
+    fn lacks(&mut self, site: Site<'_>, name: &str, declared: &Declared, plan: &Plan, with: &Tree) {
+        let misspelt = with
+            .pairs()
+            .iter()
+            .any(|(key, _)| !plan.inputs.contains_key(&key.text));
+        if declared.broken || misspelt || with.is_broken() {
+            return;
+        }
+        self.out.push(
+            Diagnostic::new(
+                Code::InputWithoutValue,
+                format!("the sub-plan's input `{name}` has no value"),
+            )
+            .at(site.step.key.span, "does not give it")
+            .also(declared.key, "required here")
+            .help(format!("add `{name}` to its `with`")),
+        );
     }
 
     fn input(

@@ -64,16 +64,15 @@ impl Shaper<'_, '_> {
             declared.broken = true;
         }
         if let Some(pattern) = &declared.input.pattern {
-            match regex::Regex::new(pattern) {
-                Ok(regex) => declared.pattern = Some(regex),
-                Err(_) => {
-                    self.contradiction(
-                        "the pattern is no regular expression",
-                        place("pattern"),
-                        "cannot be read",
-                    );
-                    declared.broken = true;
-                }
+            if let Ok(regex) = regex::Regex::new(pattern) {
+                declared.pattern = Some(regex);
+            } else {
+                self.contradiction(
+                    "the pattern is no regular expression",
+                    place("pattern"),
+                    "cannot be read",
+                );
+                declared.broken = true;
             }
         }
         if declared.input.options.as_ref().is_some_and(Vec::is_empty) {

@@ -109,10 +109,13 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let timeout = fields
             .get("timeout")
             .and_then(|entry| self.read(schema::duration(), entry));
-        let steps = fields
-            .get("steps")
-            .map(|entry| self.steps(entry))
-            .unwrap_or_default();
+        let steps = match fields.get("steps") {
+            Some(entry) => self.steps(entry),
+            None => Steps {
+                id: self.loader.number(),
+                ..Steps::default()
+            },
+        };
         let outputs = fields
             .get("outputs")
             .map(|entry| self.outputs(&entry.value))
@@ -177,8 +180,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
     /// The steps of a `steps` map.
     pub(super) fn steps(&mut self, entry: &Entry) -> Steps {
         let node = &entry.value;
-        let id = self.loader.next_steps;
-        self.loader.next_steps += 1;
+        let id = self.loader.number();
         if !node.is_map() {
             if !(self.truncated && node.is_null()) {
                 self.wrong("`steps` is a map of steps by their ids", node);

@@ -43,7 +43,8 @@ pub(super) struct Reader<'s, 'n, 'l, 'r> {
 
 impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
     pub(super) fn new(shaper: &'s mut Shaper<'l, 'r>, entry: &'n Entry) -> Self {
-        if !entry.value.is_map() && !(shaper.truncated && entry.value.is_null()) {
+        let cut_off = shaper.truncated && entry.value.is_null();
+        if !entry.value.is_map() && !cut_off {
             shaper.wrong("a step is a map", &entry.value);
         }
         let fields = fields(&entry.value, &STEP_KEYS, &mut shaper.out);
