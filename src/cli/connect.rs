@@ -121,7 +121,10 @@ pub(super) async fn lock(
             host: host.clone(),
             nonce: uuid::Uuid::now_v7().simple().to_string()[24..].to_owned(),
         };
-        let dead = |owner: &str| super::origin::is_dead(owner, &host, state_dir);
+        // The caller has this run's directory to itself: what an earlier process of the run left behind is nobody's.
+        let dead = |owner: &str| {
+            owner.split('/').take(2).eq([run.as_str(), &host]) || super::origin::is_dead(owner, &host, state_dir)
+        };
         match Lease::acquire(cluster, namespace, holder, super::origin::now, dead).await {
             Ok(lease) => leases.push(lease),
             Err(error) => return Err(locked(namespace, &error)),
