@@ -3,6 +3,10 @@
 //! A line of the journal, a line of `--output json` and what a reporter is handed are the same value, so they cannot
 //! disagree.
 
+mod mask;
+
+pub use mask::Mask;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

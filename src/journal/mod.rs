@@ -1,1 +1,13 @@
-//! What survives a crash: an append-only file of events.
+//! What survives a crash: an append-only file of events for each run, and the run's directory around it.
+
+mod mailbox;
+mod read;
+mod replay;
+mod store;
+mod writer;
+
+pub use mailbox::{Answer, AnswerError, Mailbox};
+pub use read::{ReadError, Recorded, parse};
+pub use replay::{Gate, NodeRecord, Phase, RunState};
+pub use store::{Change, Manifest, RunDir, RunLock, StoreError, Stored, StoredFile, run_id};
+pub use writer::{Journal, JournalError, Memory, Sink};

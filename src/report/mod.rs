@@ -1,1 +1,36 @@
-//! Consumers of the event stream.
+//! Consumers of a run's events: they see what the journal sees, and nothing else.
+
+mod json;
+mod junit;
+mod markdown;
+mod progress;
+pub mod status;
+pub mod summary;
+mod text;
+mod words;
+
+use std::io;
+
+pub use json::Json;
+pub use junit::Junit;
+pub use markdown::Markdown;
+pub use progress::Progress;
+pub use text::Text;
+
+use crate::event::Event;
+use crate::journal::RunState;
+
+/// Shows a run. What cannot be written never stops the run; the end tells.
+pub trait Reporter: Send {
+    /// Something happened; `state` has taken it in.
+    fn event(&mut self, event: &Event, state: &RunState);
+
+    /// The run ended, or is suspended.
+    ///
+    /// # Errors
+    /// The first failure to write, now or before.
+    fn finish(&mut self, state: &RunState) -> io::Result<()>;
+}
+
+/// Where a report goes.
+pub type Out = Box<dyn io::Write + Send>;

@@ -1,0 +1,217 @@
+//! Gates that people answer: asked here, at the terminal, from another process, or answered beforehand.
+
+use tokio::sync::oneshot;
+
+use super::dispatch::{Dispatcher, Held};
+use super::state::{State, Step};
+use super::{Command, EngineError, Question, Reply};
+use crate::event::{EventKind, RunResult};
+use crate::journal::Mailbox;
+use crate::model::NodeId;
+use crate::steps::{Decision, StepError};
+
+/// A gate whose attempt waits for its decision.
+pub(super) struct Waiting {
+    answer: oneshot::Sender<Result<Decision, StepError>>,
+    /// The question at the terminal; it ends with the gate.
+    question: Option<tokio_util::task::AbortOnDropHandle<()>>,
+}
+
+impl Dispatcher {
+    /// A step asks people. A gate that was open before a resume keeps its answers.
+    pub(super) fn ask(
+        &mut self,
+        task: usize,
+        message: String,
+        quorum: u32,
+        answer: oneshot::Sender<Result<Decision, StepError>>,
+    ) -> Result<(), EngineError> {
+        let node = self.checked.tasks()[task].id.clone();
+        self.step(task, Step::Ask)?;
+        self.schedule.leave();
+        let open = self
+            .log
+            .state
+            .nodes
+            .get(&node)
+            .is_some_and(|n| n.gate.is_some());
+        if !open {
+            self.log.emit(EventKind::GateOpened {
+                node: node.clone(),
+                message: message.clone(),
+                quorum,
+            })?;
+        }
+        let waiting = Waiting {
+            answer,
+            question: None,
+        };
+        self.gates.insert(task, waiting);
+        if self.is_approved(&node) {
+            let by = self.run.options.origin.user.clone();
+            self.answered(task, true, by)?;
+        }
+        self.collect(task)?;
+        self.decided_now(task);
+        let question = Question {
+            node,
+            message,
+            quorum,
+        };
+        self.question(task, question);
+        Ok(())
+    }
+
+    /// Asks at the terminal, if a gate is still open and somebody is there.
+    fn question(&mut self, task: usize, question: Question) {
+        let (Some(gate), Some(gatekeeper)) = (self.gates.get_mut(&task), &self.run.gatekeeper)
+        else {
+            return;
+        };
+        let node = question.node.clone();
+        let asked = gatekeeper.ask(question);
+        let control = self.run.control.clone();
+        let asking = tokio::spawn(async move {
+            let reply = asked.await;
+            control.send(Command::Answer { node, reply });
+        });
+        gate.question = Some(tokio_util::task::AbortOnDropHandle::new(asking));
+    }
+
+    /// The terminal's answer. Without one the gate waits for other processes.
+    pub(super) fn replied(
+        &mut self,
+        node: &NodeId,
+        reply: Option<Reply>,
+    ) -> Result<(), EngineError> {
+        let task = self
+            .layout
+            .step(node)
+            .filter(|task| self.gates.contains_key(task));
+        match (task, reply) {
+            (Some(task), Some(reply)) => {
+                self.answered(task, reply.approve, reply.by)?;
+                self.decided_now(task);
+                Ok(())
+            }
+            (_, None) => {
+                // Nobody is there: from now on as without a terminal.
+                self.run.gatekeeper = None;
+                Ok(())
+            }
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// Looks for what other processes say.
+    pub(super) fn look(&mut self) -> Result<(), EngineError> {
+        let cancelled = self.run.mailbox.as_ref().and_then(Mailbox::cancelled);
+        if cancelled.is_some() {
+            self.halt(RunResult::Cancelled)?;
+        }
+        let gates: Vec<usize> = self.gates.keys().copied().collect();
+        for task in gates {
+            self.collect(task)?;
+            self.decided_now(task);
+        }
+        Ok(())
+    }
+
+    /// The gates, where nothing else is left to wait for.
+    pub(super) fn only_gates(&mut self) -> Option<Vec<NodeId>> {
+        let waits = self.run.gatekeeper.is_none()
+            && !self.gates.is_empty()
+            && self.gates.len() == self.live.len()
+            && self.schedule.is_empty();
+        waits.then(|| {
+            let id = |task: &usize| self.checked.tasks()[*task].id.clone();
+            self.gates.keys().map(id).collect()
+        })
+    }
+
+    /// Takes in the answers that other processes left.
+    fn collect(&mut self, task: usize) -> Result<(), EngineError> {
+        let node = &self.checked.tasks()[task].id;
+        let Some(mailbox) = &self.run.mailbox else {
+            return Ok(());
+        };
+        let opening = self.log.state.nodes.get(node).map_or(0, |n| n.openings);
+        for answer in mailbox.answers(node, opening) {
+            self.answered(task, answer.approve, answer.by)?;
+        }
+        Ok(())
+    }
+
+    /// One answer: each person has one.
+    fn answered(&mut self, task: usize, approve: bool, by: String) -> Result<(), EngineError> {
+        let node = self.checked.tasks()[task].id.clone();
+        let gate = self
+            .log
+            .state
+            .nodes
+            .get(&node)
+            .and_then(|n| n.gate.as_ref());
+        if gate.is_some_and(|gate| !gate.answers.contains_key(&by)) {
+            self.log
+                .emit(EventKind::GateAnswered { node, approve, by })?;
+        }
+        Ok(())
+    }
+
+    /// Decides a gate that has its answers; the step hears of it when they are on the disk.
+    fn decided_now(&mut self, task: usize) {
+        let node = &self.checked.tasks()[task].id;
+        let record = self.log.state.nodes.get(node);
+        let Some(gate) = record.and_then(|node| node.gate.as_ref()) else {
+            return;
+        };
+        let said = |wanted: bool| -> Vec<String> {
+            let by = gate.answers.iter().filter(|(_, said)| **said == wanted);
+            by.map(|(by, _)| by.clone()).collect()
+        };
+        let (yes, no) = (said(true), said(false));
+        let decision = if !no.is_empty() {
+            Decision {
+                approved: false,
+                by: no,
+            }
+        } else if yes.len() >= gate.quorum as usize {
+            Decision {
+                approved: true,
+                by: yes,
+            }
+        } else {
+            return;
+        };
+        if let Some(waiting) = self.gates.remove(&task)
+            && self.states[task] == State::Asking
+        {
+            let held = Held::Decision(task, decision, waiting.answer);
+            self.held.push_back((self.log.state.seq, held));
+        }
+    }
+
+    fn is_approved(&self, node: &NodeId) -> bool {
+        let approve = &self.run.options.approve;
+        let named = |name: &String| name == node.as_str() || *name == without_items(node.as_str());
+        approve.all || approve.steps.iter().any(named)
+    }
+}
+
+/// `migrate[shop].accept` without the item: `migrate.accept`.
+fn without_items(node: &str) -> String {
+    let mut depth = 0_u32;
+    node.chars()
+        .filter(|c| {
+            match c {
+                '[' => depth += 1,
+                ']' => {
+                    depth = depth.saturating_sub(1);
+                    return false;
+                }
+                _ => {}
+            }
+            depth == 0
+        })
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! The one place where secrets are taken out of what leaves the process.
+
+use serde_json::Value;
+
+use super::{Act, EventKind, Failure, Outputs};
+
+/// What stands in place of a secret.
+const HIDDEN: &str = "***";
+
+/// The values that no text may show.
+#[derive(Debug, Clone, Default)]
+pub struct Mask {
+    secrets: Vec<String>,
+}
+
+impl Mask {
+    /// Hides these values, each line of those that have several, and how JSON would write them.
+    pub fn new<S: AsRef<str>>(secrets: &[S]) -> Self {
+        let mut all: Vec<String> = Vec::new();
+        for secret in secrets {
+            let whole = secret.as_ref().trim();
+            for text in std::iter::once(whole).chain(whole.lines().map(str::trim)) {
+                let json = Value::from(text).to_string();
+                all.push(json[1..json.len() - 1].to_owned());
+                all.push(text.to_owned());
+            }
+        }
+        all.retain(|text| !text.is_empty());
+        // The longest first: a secret may hold another.
+        all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        all.dedup();
+        Self { secrets: all }
+    }
+
+    /// The text without secrets.
+    pub fn text(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        self.hide(&mut out);
+        out
+    }
+
+    /// The event without secrets. What the run itself is made of (names of nodes, numbers, outcomes) stays.
+    #[must_use]
+    pub fn event(&self, mut event: EventKind) -> EventKind {
+        if self.secrets.is_empty() {
+            return event;
+        }
+        match &mut event {
+            EventKind::RunStarted { inputs, .. } => self.outputs(inputs),
+            EventKind::ActIntended { act, .. } | EventKind::ActDone { act, .. } => self.act(act),
+            EventKind::Waiting { reasons, .. } => reasons.iter_mut().for_each(|r| self.hide(r)),
+            EventKind::Note { text, .. } => self.hide(text),
+            EventKind::AttemptFailed { error, .. } => self.failure(error),
+            EventKind::GateOpened { message, .. } | EventKind::RunFinished { message, .. } => {
+                self.hide(message);
+            }
+            EventKind::NodeFinished {
+                outputs,
+                message,
+                error,
+                ..
+            } => {
+                self.outputs(outputs);
+                self.hide(message);
+                if let Some(error) = error {
+                    self.failure(error);
+                }
+            }
+            EventKind::RunResumed { .. }
+            | EventKind::LeaseAcquired { .. }
+            | EventKind::WhenDecided { .. }
+            | EventKind::AttemptStarted { .. }
+            | EventKind::GateAnswered { .. }
+            | EventKind::Interrupted { .. }
+            | EventKind::RunSuspended { .. } => {}
+        }
+        event
+    }
+
+    fn hide(&self, text: &mut String) {
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), HIDDEN);
+            }
+        }
+    }
+
+    fn act(&self, act: &mut Act) {
+        self.hide(&mut act.object);
+        self.hide(&mut act.detail);
+    }
+
+    fn failure(&self, failure: &mut Failure) {
+        self.hide(&mut failure.message);
+        failure.details.iter_mut().for_each(|d| self.hide(d));
+        if let Some(help) = &mut failure.help {
+            self.hide(help);
+        }
+    }
+
+    fn outputs(&self, outputs: &mut Outputs) {
+        outputs.values_mut().for_each(|value| self.value(value));
+    }
+
+    fn value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.hide(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.value(field)),
+            Value::Number(number) => {
+                let text = number.to_string();
+                if self.secrets.contains(&text) {
+                    *value = Value::from(HIDDEN);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeId;
+
+    #[test]
+    fn secrets_are_hidden_and_names_are_not() {
+        let mask = Mask::new(&["hunter\"2", "shop", "first line\nsecond line\n", ""]);
+        assert_eq!(mask.text(r#"pw=hunter"2"#), "pw=***");
+        assert_eq!(mask.text(r#"{"pw":"hunter\"2"}"#), r#"{"pw":"***"}"#);
+        assert_eq!(mask.text("a second line b"), "a *** b");
+        let note = EventKind::Note {
+            node: NodeId::new("migrate[shop].label"),
+            text: "in shop".to_owned(),
+        };
+        let EventKind::Note { node, text } = mask.event(note) else {
+            unreachable!("the kind stays")
+        };
+        assert_eq!(
+            (node.as_str(), text.as_str()),
+            ("migrate[shop].label", "in ***")
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! A terminal: what runs and why it is not done yet, what is done, what waits.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::text::ending;
+use super::{Reporter, words};
+use crate::event::{Event, EventKind};
+use crate::journal::RunState;
+use crate::model::NodeId;
+
+/// How many running steps are shown; more would push everything else away.
+const MOST: usize = 12;
+
+/// Draws on a terminal.
+pub struct Progress {
+    bars: MultiProgress,
+    total: ProgressBar,
+    running: BTreeMap<NodeId, ProgressBar>,
+}
+
+impl Progress {
+    /// Draws on `target`, normally stderr.
+    pub fn new(target: ProgressDrawTarget) -> Self {
+        let bars = MultiProgress::with_draw_target(target);
+        let total = bars.add(ProgressBar::new(0));
+        total.set_style(style("{elapsed} [{bar:24}] {pos}/{len} {msg}"));
+        total.enable_steady_tick(Duration::from_secs(1));
+        Self {
+            bars,
+            total,
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// The drawing, for who must write between (`suspend` hides it meanwhile).
+    pub fn bars(&self) -> MultiProgress {
+        self.bars.clone()
+    }
+
+    fn started(&mut self, node: &NodeId) {
+        if self.running.len() >= MOST || self.running.contains_key(node) {
+            return;
+        }
+        let bar = self
+            .bars
+            .insert_before(&self.total, ProgressBar::new_spinner());
+        bar.set_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
+        bar.set_prefix(node.to_string());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        self.running.insert(node.clone(), bar);
+    }
+
+    fn says(&self, node: &NodeId, text: String) {
+        if let Some(bar) = self.running.get(node) {
+            bar.set_message(text);
+        }
+    }
+
+    fn ended(&mut self, node: &NodeId) {
+        if let Some(bar) = self.running.remove(node) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    fn lines(&self, event: &Event, state: &RunState) {
+        for line in words::lines(event, state) {
+            // A terminal that is gone is noticed by whoever writes the end.
+            let _gone = self.bars.println(line);
+        }
+    }
+
+    /// The whole is counted anew only when a step ends, from what is known already.
+    fn count(&self, event: &Event, state: &RunState) {
+        match &event.event {
+            EventKind::RunStarted { steps, .. } => self.total.set_length(steps.len() as u64),
+            EventKind::RunResumed { .. } => {
+                let done = state.steps().filter(|(_, node)| node.outcome.is_some());
+                self.total.set_length(state.steps().count() as u64);
+                self.total.set_position(done.count() as u64);
+            }
+            EventKind::NodeFinished { node, .. }
+                if state.nodes.get(node).is_some_and(|node| node.step) =>
+            {
+                self.total.inc(1);
+            }
+            _ => {}
+        }
+        let running = self.running.len();
+        self.total.set_message(format!("{running} running"));
+    }
+}
+
+impl Reporter for Progress {
+    fn event(&mut self, event: &Event, state: &RunState) {
+        match &event.event {
+            EventKind::AttemptStarted { node, .. } => self.started(node),
+            EventKind::Waiting { node, reasons } => self.says(node, reasons.join("; ")),
+            EventKind::AttemptFailed { node, .. } | EventKind::NodeFinished { node, .. } => {
+                self.ended(node);
+                self.lines(event, state);
+            }
+            _ => self.lines(event, state),
+        }
+        self.count(event, state);
+    }
+
+    fn finish(&mut self, state: &RunState) -> io::Result<()> {
+        for bar in self.running.values() {
+            bar.finish_and_clear();
+        }
+        self.total.finish_and_clear();
+        ending(state)
+            .into_iter()
+            .try_for_each(|line| self.bars.println(line))
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants; a wrong one falls back to the default.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,139 @@
+//! The numbers that all reports share.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::words;
+use crate::event::RunResult;
+use crate::journal::{NodeRecord, Phase, RunState};
+use crate::model::{NodeId, Outcome};
+
+/// A run in numbers. Groups are not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// How many steps ended how.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// How many steps changed something.
+    pub changed: usize,
+    /// The failures that were tolerated.
+    pub tolerated: Vec<NodeId>,
+    /// The steps that failed, timed out or were rejected, and were not tolerated.
+    pub failed: Vec<NodeId>,
+    /// The time that the run took; time between its sessions does not count.
+    pub active: Duration,
+    /// The chain of steps that the run had to wait for, the first one first: each began when the one before had ended.
+    pub critical: Vec<(NodeId, Duration)>,
+}
+
+impl Summary {
+    /// The numbers of a run.
+    pub fn of(state: &RunState) -> Self {
+        let mut outcomes = BTreeMap::new();
+        for (_, node) in state.steps() {
+            if let Some(outcome) = node.outcome {
+                *outcomes.entry(outcome).or_default() += 1;
+            }
+        }
+        let bad = |tolerated: bool| {
+            state
+                .steps()
+                .filter(|(_, node)| is_failure(node) && node.tolerated == tolerated)
+                .map(|(id, _)| id.clone())
+                .collect()
+        };
+        Self {
+            outcomes,
+            changed: state.steps().filter(|(_, node)| node.changed).count(),
+            tolerated: bad(true),
+            failed: bad(false),
+            active: state.last.map_or(Duration::ZERO, |last| state.active(last)),
+            critical: critical(state),
+        }
+    }
+
+    /// How many steps ended so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.get(&outcome).copied().unwrap_or_default()
+    }
+}
+
+/// One sentence on the end of a run: what happened, what changed, what was tolerated.
+pub fn sentence(state: &RunState, result: RunResult) -> String {
+    let summary = Summary::of(state);
+    let mut parts: Vec<String> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| summary.count(*outcome) > 0)
+        .map(|outcome| format!("{} {}", summary.count(outcome), words::outcome(outcome)))
+        .collect();
+    let open = state
+        .steps()
+        .filter(|(_, node)| node.outcome.is_none())
+        .count();
+    if open > 0 {
+        parts.push(format!("{open} left"));
+    }
+    let total = words::count(state.steps().count(), "step");
+    let changed = match summary.changed {
+        0 => "nothing changed".to_owned(),
+        changed => format!("{} changed something", words::count(changed, "step")),
+    };
+    let mut text = format!("{total}: {}; {changed}", parts.join(", "));
+    if !summary.tolerated.is_empty() {
+        text = format!("{text}; tolerated: {}", names(&summary.tolerated));
+    }
+    if result != RunResult::Succeeded && !summary.failed.is_empty() {
+        text = format!("{text}; failed: {}", names(&summary.failed));
+    }
+    text
+}
+
+/// The head line of a run: its name and how it stands.
+pub fn headline(state: &RunState) -> String {
+    let run = state
+        .run
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let took = words::span(Summary::of(state).active);
+    match &state.phase {
+        Phase::Open => format!("run {run} has not ended"),
+        Phase::Suspended(gates) => format!("run {run} waits after {took} for {}", names(gates)),
+        Phase::Ended(result) => format!("run {run} {} in {took}", words::result(*result)),
+    }
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    const MOST: usize = 5;
+    let mut text: Vec<String> = nodes.iter().take(MOST).map(ToString::to_string).collect();
+    if nodes.len() > MOST {
+        text.push(format!("and {} more", nodes.len() - MOST));
+    }
+    text.join(", ")
+}
+
+pub(super) fn is_failure(node: &NodeRecord) -> bool {
+    matches!(
+        node.outcome,
+        Some(Outcome::Failed | Outcome::TimedOut | Outcome::Rejected)
+    )
+}
+
+/// From the step that ended last back, each time to the one that ended last before it began.
+fn critical(state: &RunState) -> Vec<(NodeId, Duration)> {
+    let mut ended: Vec<(Timestamp, Timestamp, &NodeId)> = state
+        .steps()
+        .filter_map(|(id, node)| Some((node.ended?, node.began?, id)))
+        .collect();
+    ended.sort();
+    let mut path = Vec::new();
+    let mut before = ended.len();
+    while let Some(last) = before.checked_sub(1) {
+        let (end, began, id) = ended[last];
+        path.push((id.clone(), words::between(began, end)));
+        before = ended.partition_point(|(end, ..)| *end <= began).min(last);
+    }
+    path.reverse();
+    path
+}
