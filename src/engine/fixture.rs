@@ -1,6 +1,6 @@
 //! Plans and steps for tests: tasks by hand, and an executor that follows a script.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -103,6 +103,9 @@ pub(super) fn plan(tasks: Vec<Task>) -> Checked {
         timeout: None,
         inputs: Map::new(),
         secrets: Vec::new(),
+        prove: BTreeSet::new(),
+        files: BTreeMap::new(),
+        warnings: Vec::new(),
         tasks,
     }
 }
@@ -194,7 +197,7 @@ impl Bench {
 
     pub(super) fn of(checked: Checked, steps: Scripted) -> Self {
         let memory = Memory::default();
-        let (control, orders) = Control::channel();
+        let (control, orders) = Control::new();
         let mut options = Options::default();
         options.origin.user = "ann".to_owned();
         let run = Run {
