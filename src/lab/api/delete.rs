@@ -22,18 +22,16 @@ enum Outcome {
 impl Shared {
     /// DELETE of one object.
     pub(super) fn delete(&self, call: &Call, options: &Value) -> Result<Reply, StatusError> {
-        call.check_dry_run()?;
+        call.check_dry_run("DeleteOptions")?;
         let mut state = self.state();
         let outcome = self.delete_one(&mut state, call, &call.key(), options)?;
-        let policy = propagation(call, options);
         Ok(match outcome {
-            Outcome::Waits(object) => Reply {
-                code: if policy == "Foreground" { 202 } else { 200 },
-                body: call.present(&object),
-            },
+            Outcome::Waits(object) => Reply::ok(call.present(&object)),
             // Pods answer with themselves, as all resources do that delete gracefully.
             Outcome::Gone(object) if call.target.resource.kind == "Pod" => {
-                Reply::ok(call.present(&object))
+                let mut last = call.present(&object);
+                self.begin(&mut last, 0, &call.target.resource);
+                Reply::ok(last)
             }
             Outcome::Gone(object) => {
                 let resource = &call.target.resource;
@@ -56,7 +54,7 @@ impl Shared {
         call: &Call,
         options: &Value,
     ) -> Result<Reply, StatusError> {
-        call.check_dry_run()?;
+        call.check_dry_run("DeleteOptions")?;
         let listed = self.select(call)?;
         let mut state = self.state();
         let mut items = Vec::new();
@@ -71,7 +69,7 @@ impl Shared {
             };
             match self.delete_one(&mut state, &one, &key, options) {
                 Ok(Outcome::Gone(object) | Outcome::Waits(object)) => {
-                    items.push(call.present(&object));
+                    items.push(super::read::item(call, &object));
                 }
                 Err(error) if error.code() == 404 => {}
                 Err(error) => return Err(error),
@@ -139,7 +137,9 @@ impl Shared {
             "deletionTimestamp",
             json!(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         );
-        object::set_meta(object, "deletionGracePeriodSeconds", json!(grace));
+        if resource.kind != "Namespace" {
+            object::set_meta(object, "deletionGracePeriodSeconds", json!(grace));
+        }
         if let Some(generation) = object["metadata"]["generation"].as_u64() {
             object::set_meta(object, "generation", json!(generation + 1));
         }
@@ -169,17 +169,26 @@ fn check_preconditions(
     if let Some(uid) = preconditions["uid"].as_str()
         && uid != object::meta(before, "uid")
     {
-        return Err(commit::precondition_uid(call, uid, before));
+        let why = format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+            object::meta(before, "uid")
+        );
+        return Err(StatusError::conflict(
+            &resource.kind,
+            &resource.group,
+            object::name(before),
+            &why,
+        ));
     }
     if let Some(revision) = preconditions["resourceVersion"].as_str()
         && revision != object::meta(before, "resourceVersion")
     {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {}",
+            "the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record ({}). The object might have been modified",
             object::meta(before, "resourceVersion")
         );
         return Err(StatusError::conflict(
-            &resource.plural,
+            &resource.kind,
             &resource.group,
             object::name(before),
             &why,

@@ -100,9 +100,13 @@ impl Target {
             [plural, name, subresource] => (*plural, *name, *subresource),
             _ => return Err(StatusError::no_route()),
         };
-        let resource = registry
-            .find(group, version, plural)
-            .ok_or_else(StatusError::no_route)?;
+        let resource = registry.find(group, version, plural).ok_or_else(|| {
+            if registry.serves(group, version) {
+                StatusError::no_route()
+            } else {
+                StatusError::page_not_found()
+            }
+        })?;
         let namespace_fits = resource.namespaced || namespace.is_empty();
         let needs_namespace = resource.namespaced && !name.is_empty() && namespace.is_empty();
         if !namespace_fits

@@ -152,7 +152,7 @@ impl Shared {
 }
 
 /// Items of built-in lists carry no kind; those of custom resources do.
-fn item(call: &Call, value: &Value) -> Value {
+pub(super) fn item(call: &Call, value: &Value) -> Value {
     let mut item = call.present(value);
     if !call.target.resource.is_custom() {
         object::remove(&mut item, "kind");

@@ -147,6 +147,13 @@ impl Registry {
             .then_some(found)
     }
 
+    /// Whether anything is served in this version of a group.
+    pub(super) fn serves(&self, group: &str, version: &str) -> bool {
+        self.resources
+            .values()
+            .any(|one| one.group == group && one.versions.iter().any(|served| served == version))
+    }
+
     /// The resource stored under this identity.
     pub(super) fn by_id(&self, id: &str) -> Option<Arc<Resource>> {
         self.resources.get(id).cloned()

@@ -32,7 +32,8 @@ impl LabelSelector {
             if !part.is_empty() {
                 let requirement = requirement(part).ok_or_else(|| {
                     StatusError::bad_request(format!(
-                        "unable to parse requirement: found '{part}', expected: a label selector"
+                        "unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt",
+                        part.split_whitespace().nth(1).unwrap_or_default()
                     ))
                 })?;
                 requirements.push(requirement);
@@ -202,9 +203,15 @@ impl FieldSelector {
             if !matches!(field, "metadata.name" | "metadata.namespace")
                 && !selectable(resource).contains(&field)
             {
-                return Err(StatusError::bad_request(format!(
-                    "Unable to find \"{resource}\" that match label selector \"\", field selector \"{text}\": field label not supported: {field}"
-                )));
+                return Err(StatusError::bad_request(
+                    if selectable(resource).is_empty() {
+                        format!(
+                            "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                        )
+                    } else {
+                        format!("field label not supported: {field}")
+                    },
+                ));
             }
             conditions.push((field.to_owned(), equal, value.to_owned()));
         }

@@ -12,6 +12,7 @@ use super::record::Effect;
 use super::record::Fault;
 use super::record::Record;
 use super::registry::Registry;
+use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Store;
 use serde_json::Value;
@@ -97,22 +98,30 @@ impl Call {
             api_version: self.target.api_version(),
             subresource: self.target.subresource.clone(),
             time,
+            resets: match (
+                &*self.target.resource.kind,
+                self.target.subresource.is_empty(),
+            ) {
+                ("Namespace", true) => &["spec", "status"],
+                (_, true) if self.target.resource.has("status") => &["status"],
+                _ => &[],
+            },
             custom: self.target.resource.is_custom(),
         }
     }
 
-    /// Whether the `dryRun` parameter is one that exists.
-    pub(super) fn check_dry_run(&self) -> Result<(), StatusError> {
+    /// Whether the `dryRun` parameter is one that exists; `options` names the verb's options.
+    pub(super) fn check_dry_run(&self, options: &str) -> Result<(), StatusError> {
         match self.query.text("dryRun") {
             "" | "All" => Ok(()),
-            other => Err(StatusError::new(
-                422,
-                "Invalid",
-                format!(
-                    "{}Options.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"{other}\"]: supported values: \"All\"",
-                    "Create"
-                ),
-            )),
+            other => {
+                let cause = Cause {
+                    reason: "FieldValueNotSupported",
+                    message: format!("Unsupported value: [\"{other}\"]: supported values: \"All\""),
+                    field: "dryRun".to_owned(),
+                };
+                Err(StatusError::invalid(options, "meta.k8s.io", "", &[cause]))
+            }
         }
     }
 }

@@ -237,6 +237,9 @@ fn perform(
         };
     }
     match (verb, call.target.subresource.as_str()) {
+        ("update" | "patch", "") if call.target.name.is_empty() => {
+            Err(StatusError::method_not_allowed())
+        }
         ("get", "scale") => shared.get_scale(call),
         ("update", "scale") => shared.set_scale(call, |_| Ok(body)),
         ("patch", "scale") => shared.set_scale(call, |mut scale| {
@@ -304,6 +307,11 @@ fn json_stream(body: Body) -> Response<Body> {
 }
 
 fn failure(error: &StatusError) -> Response<Body> {
+    if let Some(text) = error.status.as_str() {
+        let mut response = Response::new(Body::from(text.to_owned()));
+        *response.status_mut() = http::StatusCode::NOT_FOUND;
+        return response;
+    }
     let mut response = json_response(error.code(), &json!(error.status), None);
     if let Some(seconds) = error.retry_after {
         response

@@ -127,6 +127,13 @@ impl StatusError {
         Self::new(400, "BadRequest", message)
     }
 
+    /// Nothing at all is served under this group and version.
+    pub fn page_not_found() -> Self {
+        let mut error = Self::no_route();
+        *error.status = json!("404 page not found\n");
+        error
+    }
+
     /// The verb is not served here.
     pub fn method_not_allowed() -> Self {
         let mut error = Self::new(
@@ -167,10 +174,11 @@ impl StatusError {
 
     /// Fields that do not validate.
     pub fn invalid(kind: &str, group: &str, name: &str, causes: &[Cause]) -> Self {
-        let texts: Vec<String> = causes
+        let mut texts: Vec<String> = causes
             .iter()
             .map(|cause| format!("{}: {}", cause.field, cause.message))
             .collect();
+        texts.dedup();
         let list = if let [one] = texts.as_slice() {
             one.clone()
         } else {
@@ -195,6 +203,9 @@ impl StatusError {
 
     /// The HTTP code.
     pub fn code(&self) -> u16 {
+        if self.status.is_string() {
+            return 404;
+        }
         self.status["code"]
             .as_u64()
             .and_then(|code| u16::try_from(code).ok())

@@ -31,7 +31,7 @@ impl Shared {
         call: &Call,
         change: impl FnOnce(Value) -> Result<Value, StatusError>,
     ) -> Result<Reply, StatusError> {
-        call.check_dry_run()?;
+        call.check_dry_run("UpdateOptions")?;
         let mut state = self.state();
         let before = state
             .store
@@ -185,7 +185,7 @@ impl Shared {
         let allowed =
             attributes.is_null() || self.allowed(&Attributes::of_review(attributes, &user));
         body["status"] = if allowed {
-            json!({"allowed": true, "reason": ""})
+            json!({"allowed": true})
         } else {
             json!({"allowed": false})
         };

@@ -386,7 +386,7 @@ async fn applies_conflict_by_field_and_name_the_other_manager() {
     );
     assert_eq!(
         refused.2,
-        "Apply failed with 1 conflict: conflict with \"kubectl-create\" using apps/v1 at 2026-01-01T00:00:00Z: .spec.template.spec.containers[name=\"app\"].image"
+        "Apply failed with 1 conflict: conflict with \"kubectl-create\" using apps/v1: .spec.template.spec.containers[name=\"app\"].image"
     );
     let forced = api
         .patch(
@@ -401,7 +401,7 @@ async fn applies_conflict_by_field_and_name_the_other_manager() {
         .iter()
         .filter_map(|entry| entry.manager.as_deref())
         .collect();
-    assert_eq!(managers, ["kubectl-create", "plan"]);
+    assert_eq!(managers, ["plan", "kubectl-create"]);
     let again = api
         .patch("web", &PatchParams::apply("plan"), &Patch::Apply(&config))
         .await

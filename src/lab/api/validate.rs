@@ -92,8 +92,11 @@ fn workload(after: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
     let spec = &after["spec"];
     if spec["selector"].is_null() {
         causes.push(Cause::required("spec.selector", ""));
-    } else if !LabelSelector::from_object(&spec["selector"])
-        .matches(&spec["template"]["metadata"]["labels"])
+    }
+    // No selector matches nothing.
+    if spec["selector"].is_null()
+        || !LabelSelector::from_object(&spec["selector"])
+            .matches(&spec["template"]["metadata"]["labels"])
     {
         let value = &spec["template"]["metadata"]["labels"];
         causes.push(Cause::invalid(

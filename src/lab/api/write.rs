@@ -16,6 +16,7 @@ use super::server::Reply;
 use super::server::Shared;
 use super::server::State;
 use super::server::lock;
+use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Key;
 use super::validate;
@@ -41,6 +42,14 @@ impl Call {
         shown
     }
 
+    /// A body without a type is of that of the path.
+    fn default_type(&self, body: &mut Value) {
+        if body["kind"].is_null() && body["apiVersion"].is_null() && body.is_object() {
+            body["kind"] = json!(self.target.resource.kind);
+            body["apiVersion"] = json!(self.target.api_version());
+        }
+    }
+
     /// Refuses a body that is not of the kind of the path.
     fn check_type(&self, body: &Value) -> Result<(), StatusError> {
         let (version, kind) = (
@@ -53,15 +62,25 @@ impl Call {
                 "Object 'Kind' is missing in '{body}'"
             )));
         }
+        let wanted = &self.target.resource.kind;
+        let group = self
+            .target
+            .resource
+            .group
+            .split('.')
+            .next()
+            .filter(|group| !group.is_empty())
+            .unwrap_or("core");
         if version != expected {
             return Err(StatusError::bad_request(format!(
-                "the API version in the data ({version}) does not match the expected API version ({expected})"
+                "{kind} in version \"{}\" cannot be handled as a {wanted}: no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"",
+                self.target.version
             )));
         }
-        if kind != self.target.resource.kind {
+        if kind != wanted {
             return Err(StatusError::bad_request(format!(
-                "{kind} in version \"{}\" cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",
-                self.target.version, self.target.resource.kind, self.target.resource.kind
+                "{kind} in version \"{0}\" cannot be handled as a {wanted}: converting ({0}.{kind}) to ({group}.{wanted}): unknown conversion",
+                self.target.version
             )));
         }
         Ok(())
@@ -101,6 +120,8 @@ impl Shared {
         if call.target.resource.namespaced && call.target.namespace.is_empty() {
             return Err(StatusError::method_not_allowed());
         }
+        let mut body = body;
+        call.default_type(&mut body);
         call.check_type(&body)?;
         let created = self.create_as(call, body, &call.writer("Update", self.clock.seconds()))?;
         Ok(Reply::created(call.present(&created)))
@@ -112,7 +133,7 @@ impl Shared {
         mut body: Value,
         writer: &Writer,
     ) -> Result<Arc<Value>, StatusError> {
-        call.check_dry_run()?;
+        call.check_dry_run("CreateOptions")?;
         call.check_place(&mut body)?;
         let resource = &call.target.resource;
         let chain = {
@@ -153,6 +174,7 @@ impl Shared {
             object::metadata_mut(&mut body).shift_remove("managedFields");
             managers::track_update(&Value::Null, &mut body, writer);
         }
+        allocate(&state, &mut body, resource);
         if call.dry_run() {
             return Ok(Arc::new(body));
         }
@@ -175,14 +197,14 @@ impl Shared {
         if resource.generation {
             object::set_meta(body, "generation", json!(1));
         }
-        allocate(state, body, resource);
     }
 
     /// PUT.
     pub(super) fn update(&self, call: &Call, body: Value) -> Result<Reply, StatusError> {
-        call.check_dry_run()?;
-        call.check_type(&body)?;
+        call.check_dry_run("UpdateOptions")?;
         let mut after = body;
+        call.default_type(&mut after);
+        call.check_type(&after)?;
         call.check_place(&mut after)?;
         let mut state = self.state();
         let before = state
@@ -202,7 +224,7 @@ impl Shared {
         content_type: &str,
         body: &Value,
     ) -> Result<Reply, StatusError> {
-        call.check_dry_run()?;
+        call.check_dry_run("PatchOptions")?;
         let custom = call.target.resource.is_custom();
         if content_type == "application/apply-patch+yaml"
             || content_type == "application/apply-patch+cbor"
@@ -228,8 +250,14 @@ impl Shared {
                 patch::strategic::patch(&mut after, body);
                 after
             }
-            _ => return Err(unsupported_patch(custom)),
+            other => {
+                return Err(unsupported_patch(
+                    custom,
+                    other == "application/strategic-merge-patch+json",
+                ));
+            }
         };
+        check_uid(call, &before, &after)?;
         object::drop_nulls(&mut after);
         call.check_type(&after)?;
         call.check_place(&mut after)?;
@@ -240,8 +268,13 @@ impl Shared {
 
     fn apply(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
         if call.query.text("fieldManager").is_empty() {
-            let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-            return Err(StatusError::new(422, "Invalid", message));
+            let cause = Cause::required("fieldManager", "is required for apply patch");
+            return Err(StatusError::invalid(
+                "PatchOptions",
+                "meta.k8s.io",
+                "",
+                &[cause],
+            ));
         }
         if body["metadata"]["managedFields"]
             .as_array()
@@ -293,7 +326,13 @@ impl Shared {
     }
 }
 
-fn unsupported_patch(custom: bool) -> StatusError {
+fn unsupported_patch(custom: bool, known: bool) -> StatusError {
+    if !known {
+        let mut error =
+            StatusError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+        error.status["details"] = json!({});
+        return error;
+    }
     let strategic = if custom {
         ""
     } else {
@@ -347,16 +386,17 @@ fn prepare(body: &mut Value, call: &Call) {
             object::default_to(body, "spec", json!({}));
             object::default_to(&mut body["spec"], "finalizers", json!(["kubernetes"]));
         }
-        "Pod" => {
-            body["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
-            if body["spec"].is_object() {
-                let account = body["spec"]["serviceAccountName"]
-                    .as_str()
-                    .unwrap_or("default")
-                    .to_owned();
-                body["spec"]["serviceAccountName"] = json!(account);
-                object::default_to(&mut body["spec"], "enableServiceLinks", json!(true));
-            }
+        "Pod" => body["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
+        "Service" => body["status"] = json!({"loadBalancer": {}}),
+        "StatefulSet" => body["status"] = json!({"replicas": 0, "availableReplicas": 0}),
+        "DaemonSet" => {
+            body["status"] = json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
+            object::default_to(&mut body["metadata"], "annotations", json!({}));
+            body["metadata"]["annotations"]["deprecated.daemonset.template.generation"] =
+                json!("1");
+        }
+        "PodDisruptionBudget" => {
+            body["status"] = json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
         }
         kind if !resource.is_custom()
             && !matches!(kind, "CustomResourceDefinition")
@@ -369,8 +409,11 @@ fn prepare(body: &mut Value, call: &Call) {
     defaults::fill(body, &resource.kind, &call.target.version);
 }
 
-/// Gives a Service its addresses.
+/// What the server's own admission and allocators give, owned by nobody.
 fn allocate(state: &State, body: &mut Value, resource: &Resource) {
+    if resource.kind == "Pod" {
+        admit_pod(&mut body["spec"]);
+    }
     if resource.kind != "Service"
         || body["spec"]["type"] == "ExternalName"
         || !body["spec"].is_object()
@@ -387,4 +430,42 @@ fn allocate(state: &State, body: &mut Value, resource: &Resource) {
     object::default_to(&mut body["spec"], "clusterIPs", json!([address]));
     object::default_to(&mut body["spec"], "ipFamilies", json!(["IPv4"]));
     object::default_to(&mut body["spec"], "ipFamilyPolicy", json!("SingleStack"));
+}
+
+/// The plugins `ServiceAccount`, `Priority` and `DefaultTolerationSeconds`.
+fn admit_pod(spec: &mut Value) {
+    let account = spec["serviceAccountName"]
+        .as_str()
+        .unwrap_or("default")
+        .to_owned();
+    object::default_to(spec, "serviceAccountName", json!(account));
+    object::default_to(spec, "serviceAccount", json!(account));
+    object::default_to(spec, "priority", json!(0));
+    object::default_to(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
+    let mut tolerations: Vec<Value> = object::items(spec, "tolerations").cloned().collect();
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        if !tolerations.iter().any(|one| one["key"] == key) {
+            tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+        }
+    }
+    spec["tolerations"] = Value::Array(tolerations);
+}
+
+/// A patch may not touch the uid; the server checks it twice and says it once.
+fn check_uid(call: &Call, before: &Value, after: &Value) -> Result<(), StatusError> {
+    let uid = &after["metadata"]["uid"];
+    if uid.is_null() || *uid == before["metadata"]["uid"] {
+        return Ok(());
+    }
+    let cause = Cause::invalid("metadata.uid", uid, "field is immutable");
+    let resource = &call.target.resource;
+    Err(StatusError::invalid(
+        &resource.kind,
+        &resource.group,
+        &call.target.name,
+        &[cause.clone(), cause],
+    ))
 }

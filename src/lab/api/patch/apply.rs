@@ -35,6 +35,9 @@ pub fn apply(
     }
     let mut set = fields::of(&config, writer.custom);
     set.strip();
+    for field in writer.resets {
+        set.strip_field(field);
+    }
 
     let mut merged = if live.is_null() {
         json!({})
@@ -46,6 +49,9 @@ pub fn apply(
     let mut entries = managers::read(live);
     let (mut changed, _) = fields::difference(live, &merged, writer.custom);
     changed.strip();
+    for field in writer.resets {
+        changed.strip_field(field);
+    }
     let lost: Vec<(usize, fields::FieldSet)> = entries
         .iter()
         .enumerate()
@@ -176,6 +182,7 @@ mod tests {
             api_version: "apps/v1".to_owned(),
             subresource: String::new(),
             time: "2026-01-01T00:00:00Z".to_owned(),
+            resets: &["status"],
             custom: false,
         }
     }

@@ -92,9 +92,12 @@ impl FieldSet {
         paths
     }
 
+    /// The members of a level come before what lies below them, as in the server's own order.
     fn collect(&self, prefix: &str, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(prefix.to_owned());
+        for (key, child) in &self.children {
+            if child.member {
+                paths.push(format!("{prefix}{}", readable(key)));
+            }
         }
         for (key, child) in &self.children {
             child.collect(&format!("{prefix}{}", readable(key)), paths);
@@ -284,7 +287,12 @@ fn compare_list<'path>(
     set: &mut FieldSet,
 ) {
     let old = before.as_array().map(Vec::as_slice).unwrap_or_default();
-    match lists::list_kind(names, custom) {
+    let kind = lists::list_kind(names, custom);
+    // Only `containers` can never be null.
+    if before.is_null() && kind != ListKind::Atomic && names.last() != Some(&"containers") {
+        set.insert(path);
+    }
+    match kind {
         ListKind::Atomic => set.insert(path),
         ListKind::Set => {
             for item in items.iter().filter(|item| !old.contains(item)) {
@@ -306,11 +314,32 @@ fn compare_list<'path>(
     }
 }
 
-/// Maps with free keys are members themselves when a write makes them; structs are not.
+/// What may be null in the typed object is a member itself when a write makes it; plain structs are not.
 fn is_free_map(names: &[&str]) -> bool {
     matches!(
         names.last().copied(),
-        Some("labels" | "annotations" | "data" | "limits" | "requests")
+        Some(
+            "labels"
+                | "annotations"
+                | "data"
+                | "limits"
+                | "requests"
+                | "rollingUpdate"
+                | "valueFrom"
+                | "configMap"
+                | "secret"
+                | "projected"
+                | "readinessProbe"
+                | "livenessProbe"
+                | "startupProbe"
+                | "httpGet"
+                | "affinity"
+                | "nodeAffinity"
+                | "securityContext"
+                | "service"
+                | "clientConfig"
+                | "persistentVolumeClaimRetentionPolicy"
+        )
     )
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub fn patch(object: &Value, operations: &Value) -> Result<Value, StatusError> {
     let operations = operations
         .as_array()
-        .ok_or_else(|| StatusError::bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"))?;
+        .ok_or_else(|| StatusError::bad_request("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"))?;
     let mut result = object.clone();
     for operation in operations {
         apply(&mut result, operation).ok_or_else(StatusError::unprocessable)?;

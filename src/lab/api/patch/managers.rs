@@ -19,6 +19,8 @@ pub struct Writer {
     pub subresource: String,
     /// When, as `metav1.Time`.
     pub time: String,
+    /// Top fields that this kind of write resets, and so never owns.
+    pub resets: &'static [&'static str],
     /// Whether the object is of a custom resource.
     pub custom: bool,
 }
@@ -36,8 +38,12 @@ impl Entry {
     fn new(writer: &Writer, set: FieldSet) -> Self {
         let mut head = json!({
             "manager": writer.manager, "operation": writer.operation, "apiVersion": writer.api_version,
-            "time": writer.time, "fieldsType": "FieldsV1",
+            "fieldsType": "FieldsV1",
         });
+        // The scale handler keeps no time.
+        if writer.subresource != "scale" {
+            head["time"] = json!(writer.time);
+        }
         if !writer.subresource.is_empty() {
             head["subresource"] = json!(writer.subresource);
         }
@@ -59,12 +65,9 @@ impl Entry {
             .as_str()
             .map(|name| format!(" with subresource \"{name}\""))
             .unwrap_or_default();
+        let version = head["apiVersion"].as_str().unwrap_or_default();
         let rest = if head["operation"] == "Update" {
-            let version = head["apiVersion"].as_str().unwrap_or_default();
-            head["time"].as_str().map_or_else(
-                || format!(" using {version}"),
-                |time| format!(" using {version} at {time}"),
-            )
+            format!(" using {version}")
         } else {
             String::new()
         };
@@ -88,9 +91,17 @@ pub fn read(value: &Value) -> Vec<Entry> {
 
 /// Writes the entries that own anything.
 pub fn write(value: &mut Value, entries: &[Entry]) {
-    let list: Vec<Value> = entries
+    let mut owning: Vec<&Entry> = entries
         .iter()
         .filter(|entry| !entry.set.is_empty())
+        .collect();
+    let text = |entry: &Entry, key: &str| entry.head[key].as_str().unwrap_or_default().to_owned();
+    // Appliers first, then by time and name.
+    owning.sort_by_key(|entry| {
+        ["operation", "time", "manager", "apiVersion"].map(|key| text(entry, key))
+    });
+    let list: Vec<Value> = owning
+        .into_iter()
         .map(|entry| {
             let mut json = entry.head.clone();
             json["fieldsV1"] = entry.set.to_json();
@@ -120,6 +131,10 @@ pub fn track_update(before: &Value, after: &mut Value, writer: &Writer) {
     let (mut set, mut removed) = fields::difference(before, after, writer.custom);
     set.strip();
     removed.strip();
+    for field in writer.resets {
+        set.strip_field(field);
+        removed.strip_field(field);
+    }
     if !(set.is_empty() && removed.is_empty()) {
         for entry in entries.iter_mut().filter(|entry| !entry.is_of(writer)) {
             entry.set.subtract(&set);
