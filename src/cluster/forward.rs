@@ -23,6 +23,8 @@ use super::error::{ClusterError, ErrorClass, innermost};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a connection is kept for the next question: its far side may end unseen (KWOK does not tell).
 const KEPT: Duration = Duration::from_secs(10);
+/// How long a kept connection has for its answer, before a new one is asked.
+const DOUBT: Duration = Duration::from_secs(6);
 /// How long after a broken stream the API server may still say why.
 const LAST_WORD: Duration = Duration::from_millis(200);
 /// The most of an answer that is read, in bytes: the list of some hundred thousand proxies.
@@ -103,7 +105,8 @@ impl Cluster {
         let place = (namespace.to_owned(), pod.to_owned(), port);
         let whole = async {
             if let Some(kept) = self.forwards.take(&place)
-                && let Ok(answer) = self.ask(&place, kept, question).await
+                && let Ok(Ok(answer)) =
+                    tokio::time::timeout(DOUBT, self.ask(&place, kept, question)).await
             {
                 return Ok(answer);
             }
