@@ -23,10 +23,9 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
             None => error.help(format!("these wait: {}", open.join(", "))),
         });
     };
-    let opening = state.nodes.get(&node).map_or(1, |record| record.openings);
     let by = args.by.clone().unwrap_or_else(origin::user);
     dir.mailbox()
-        .answer(&node, opening, approve, &by)
+        .answer(&state, &node, approve, &by)
         .map_err(|error| CliError::usage(error.to_string()))?;
     let word = if approve { "approved" } else { "rejected" };
     anstream::eprintln!("{word} by {by}: {} ({})", args.step, gate.message);

@@ -53,7 +53,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
     let files = files.parent().unwrap_or(&job.root).to_path_buf();
     let workspace = super::run::workspace(files, job.root.clone(), job.lab);
-    let (control, orders) = Control::new();
+    let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
     let run = Run {
         id: id.clone(),

@@ -11,10 +11,10 @@ use super::args::Output;
 use super::error::CliError;
 use super::exit::Exit;
 use super::stdout;
-use crate::check::{Checked, Results, Role, Task};
+use crate::check::{Checked, Results, Role, Task, Why, Work};
 use crate::cluster::unified;
 use crate::event::Outputs;
-use crate::model::{NodeId, Outcome, RunId};
+use crate::model::{Action, NodeId, Outcome, RunId};
 use crate::steps::{Grade, Preview, Report, StepContext, StepError, Steps};
 
 /// What the dry run knows of one task.
@@ -44,6 +44,10 @@ impl Results for Assumed<'_> {
 
     fn outputs(&self, task: usize) -> Option<&Outputs> {
         self.seen[task].as_ref().map(|seen| &seen.outputs)
+    }
+
+    fn failure(&self) -> bool {
+        self.seen.iter().flatten().any(|seen| seen.outcome == Outcome::Failed)
     }
 }
 
@@ -102,7 +106,7 @@ async fn look(
         return one;
     }
     let skipped_group = task.needs.iter().any(|need| {
-        need.why == crate::check::Why::Inside && results.outcome(need.task) == Some(Outcome::Skipped)
+        need.why == Why::Inside && results.outcome(need.task) == Some(Outcome::Skipped)
     });
     if skipped_group {
         one.outcome = Outcome::Skipped;
@@ -110,9 +114,9 @@ async fn look(
         return one;
     }
     if let Some(when) = &task.when {
-        match when.decide(&results) {
-            Ok(true) => {}
-            Ok(false) => {
+        match when.expression.evaluate(&results) {
+            Ok(value) if value == true => {}
+            Ok(_) => {
                 one.outcome = Outcome::Skipped;
                 one.why_not = Some(format!("when {} is false", when.expression.text));
                 return one;
@@ -123,7 +127,7 @@ async fn look(
     let Role::Step(work) = &task.role else {
         return one;
     };
-    let preview = match work.action(&results) {
+    let preview = match action(work, &results) {
         Ok(action) => preview(steps, &action, task, run, now, &mut one.notes).await,
         Err(error) => Ok(Preview {
             grade: Grade::Unknown,
@@ -140,9 +144,20 @@ async fn look(
     one
 }
 
+/// The action, with what would be known by now.
+fn action(work: &Work, results: &dyn Results) -> Result<Action, String> {
+    match work {
+        Work::Ready(action) => Ok((**action).clone()),
+        Work::Deferred(kind, with) => {
+            let with = with.evaluate(results).map_err(|error| error.to_string())?;
+            kind.decode(with).map_err(|error| error.to_string())
+        }
+    }
+}
+
 async fn preview(
     steps: &Steps,
-    action: &crate::model::Action,
+    action: &Action,
     task: &Task,
     run: &RunId,
     now: jiff::Timestamp,

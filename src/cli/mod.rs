@@ -1,14 +1,28 @@
 //! The command line: the only place that knows the terminal, the environment and exit codes.
 
+mod answer;
 pub(crate) mod args;
+mod connect;
+mod drive;
+mod dry_run;
 mod error;
 pub mod exit;
 mod explain;
+mod graph;
+mod load;
 mod new;
+mod origin;
+mod render;
+mod resume;
+mod run;
 mod schema;
+mod status;
+mod style;
+mod validate;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -16,6 +30,9 @@ use clap::error::ErrorKind;
 use args::{Cli, Command};
 use error::CliError;
 use exit::Exit;
+
+/// How long tasks that were abandoned may hold up the end of the process.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Parses the arguments, runs the command, and maps its outcome to the documented exit codes.
 pub fn main() -> ExitCode {
@@ -29,7 +46,7 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    match dispatch(&cli) {
+    match log(&cli).and_then(|()| dispatch(&cli)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = error.exit();
@@ -41,12 +58,48 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
+        Command::Run(args) => wait_for(run::run(args)),
+        Command::Resume(args) => wait_for(resume::run(args)),
+        Command::Validate(args) => validate::run(args),
+        Command::Render(args) => render::run(args),
+        Command::Graph(args) => graph::run(args),
+        Command::Runs(args) => status::runs(args),
+        Command::Status(args) => status::show(args),
+        Command::Approve(args) => answer::answer(args, true),
+        Command::Reject(args) => answer::answer(args, false),
+        Command::Cancel(args) => answer::cancel(args),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => schema::run(args),
         Command::New(args) => new::run(args),
         Command::Completions(args) => schema::completions(args),
-        _ => Err(CliError::usage("not yet")),
     }
+}
+
+/// Runs what talks to a cluster.
+fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| CliError::new(Exit::Bug, "no runtime").because(&error))?;
+    let ended = runtime.block_on(work);
+    // A question at the terminal that nobody answers any more must not hold up the end.
+    runtime.shutdown_timeout(LINGER);
+    ended
+}
+
+/// Tracing goes to stderr, where it is asked for.
+fn log(cli: &Cli) -> Result<(), CliError> {
+    let level = match cli.verbose {
+        0 => None,
+        1 => Some("plan=debug"),
+        2 => Some("plan=debug,kube=debug,hyper=info"),
+        _ => Some("trace"),
+    };
+    let Some(filter) = cli.log.as_deref().or(level) else {
+        return Ok(());
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| CliError::usage(format!("--log: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
 }
 
 /// Writes data to stdout; a reader that has gone away is no error.

@@ -104,7 +104,7 @@ fn directory(file: &Path) -> Result<PathBuf, CliError> {
 
 /// The steps that the slice leaves out and that must prove done.
 pub(super) fn prove(checked: &Checked) -> BTreeSet<NodeId> {
-    checked.prove().iter().cloned().collect()
+    checked.prove().clone()
 }
 
 fn confirmed(checked: &Checked, context: Option<&str>, server: &str) -> bool {

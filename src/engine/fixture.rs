@@ -197,7 +197,7 @@ impl Bench {
 
     pub(super) fn of(checked: Checked, steps: Scripted) -> Self {
         let memory = Memory::default();
-        let (control, orders) = Control::new();
+        let (control, orders) = Control::channel();
         let mut options = Options::default();
         options.origin.user = "ann".to_owned();
         let run = Run {

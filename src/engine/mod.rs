@@ -179,7 +179,7 @@ enum Command {
 
 impl Control {
     /// The two ends of the way to a run.
-    pub fn new() -> (Self, Orders) {
+    pub fn channel() -> (Self, Orders) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = Self(sender);
         (own.clone(), Orders { receiver, own })

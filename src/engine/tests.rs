@@ -787,7 +787,7 @@ async fn a_full_disk_stops_the_run_before_it_acts() {
     });
     let mut bench = Bench::new(vec![step("a")], steps);
     bench.run.journal = crate::journal::Journal::new(Full);
-    let (_control, orders) = super::Control::new();
+    let (_control, orders) = super::Control::channel();
     let error = super::run(bench.run, orders).await.unwrap_err();
     assert_eq!(
         error.to_string(),
