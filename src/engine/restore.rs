@@ -40,6 +40,10 @@ impl Dispatcher {
             })?;
         } else {
             self.log.emit(EventKind::RunResumed { origin })?;
+            if let Some(mailbox) = &self.run.mailbox {
+                // A wish to stop that cannot be forgotten stops the run again, and can be resumed again.
+                let _stops_again = mailbox.clear_cancel();
+            }
             self.restore()?;
         }
         if let Some(lease) = &self.run.lease {

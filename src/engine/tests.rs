@@ -795,3 +795,56 @@ async fn a_full_disk_stops_the_run_before_it_acts() {
     );
     assert_eq!(acted.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn ten_thousand_steps_and_a_hundred_thousand_needs_end_soon() {
+    let state = tempfile::tempdir().unwrap();
+    let id = crate::model::RunId::new("r1");
+    let dir = crate::journal::RunDir::create(state.path(), &id, &crate::journal::Stored::default());
+    let dir = dir.unwrap();
+    // Each needs the ten before it: a chain with a hundred thousand edges.
+    let chain = |i: usize| {
+        let before: Vec<usize> = (i.saturating_sub(10)..i).collect();
+        needs(step(&format!("s{i}")), &before)
+    };
+    let mut bench = Bench::new((0..10_000).map(chain).collect(), Scripted::default());
+    bench.run.journal = dir.journal(dir.lock("test").unwrap()).unwrap();
+    bench.run.mailbox = Some(dir.mailbox());
+    let ran = bench.go().await;
+    assert_eq!(result(&ran), RunResult::Succeeded);
+    assert_eq!(dir.read().unwrap().events.len(), 20_002);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_answers_and_cancels() {
+    let state = tempfile::tempdir().unwrap();
+    let id = crate::model::RunId::new("r1");
+    let dir = crate::journal::RunDir::create(state.path(), &id, &crate::journal::Stored::default());
+    let dir = dir.unwrap();
+    let steps = || Scripted::default().on("g", async |c| asks(c, 1).await);
+    let mut bench = Bench::new(vec![step("g")], steps());
+    bench.run.mailbox = Some(dir.mailbox());
+    let ran = bench.go().await;
+    let gate = crate::model::NodeId::new("g");
+    dir.mailbox()
+        .answer(ran.state(), &gate, true, "bob")
+        .unwrap();
+    let twice = dir
+        .mailbox()
+        .answer(ran.state(), &gate, false, "bob")
+        .unwrap_err();
+    assert_eq!(twice.to_string(), "bob has answered `g` already");
+    let mut bench = Bench::new(vec![step("g")], steps()).resume(&ran.bytes);
+    bench.run.mailbox = Some(dir.mailbox());
+    let ran = bench.go().await;
+    assert_eq!(ran.outcomes(), "g=succeeded");
+    let late = dir
+        .mailbox()
+        .answer(ran.state(), &gate, true, "eve")
+        .unwrap_err();
+    assert_eq!(late.to_string(), "`g` is no gate that waits; none waits");
+    dir.mailbox().cancel("ann").unwrap();
+    let mut bench = Bench::new(vec![step("a")], Scripted::default().takes("a", 60));
+    bench.run.mailbox = Some(dir.mailbox());
+    assert_eq!(result(&bench.go().await), RunResult::Cancelled);
+}

@@ -4,6 +4,8 @@ mod mailbox;
 mod read;
 mod replay;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use mailbox::{Answer, AnswerError, Mailbox};

@@ -28,7 +28,7 @@ pub struct RunDir {
 }
 
 /// Everything that a run needs to be resumed as it was.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stored {
     /// What is known about the files and the run.
     pub manifest: Manifest,
@@ -37,7 +37,7 @@ pub struct Stored {
 }
 
 /// What is written beside the stored files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Manifest {
     /// The plan's file, as one of the stored paths.
     pub root: String,

@@ -6,6 +6,8 @@ mod markdown;
 mod progress;
 pub mod status;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 

@@ -1,0 +1,128 @@
+//! The same small run in every format.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::event::{EventKind, Failure, FailureClass, Origin, Outputs, RunResult};
+use crate::model::{NodeId, Outcome, RunId};
+
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn events() -> Vec<Event> {
+    let failure = Failure {
+        class: FailureClass::Failed,
+        message: "1 proxy is on the old istiod".to_owned(),
+        details: vec!["shop/api-1: OLD".to_owned()],
+        help: Some("restart it".to_owned()),
+    };
+    let finished = |id: &str, outcome, changed, error: Option<Failure>| EventKind::NodeFinished {
+        node: NodeId::new(id),
+        outcome,
+        changed,
+        outputs: Outputs::new(),
+        message: error
+            .as_ref()
+            .map(|e| e.message.clone())
+            .unwrap_or_default(),
+        error,
+        tolerated: false,
+    };
+    let started = |id: &str| EventKind::AttemptStarted {
+        node: NodeId::new(id),
+        attempt: 1,
+    };
+    let all = vec![
+        EventKind::RunStarted {
+            format: crate::event::FORMAT.to_owned(),
+            run: RunId::new("r1"),
+            plan: "upgrade".to_owned(),
+            digest: String::new(),
+            tool: String::new(),
+            origin: Origin::default(),
+            inputs: Outputs::new(),
+            looked_up: std::collections::BTreeMap::default(),
+            steps: ["label", "verify", "accept"].map(NodeId::new).to_vec(),
+        },
+        started("label"),
+        finished("label", Outcome::Succeeded, true, None),
+        started("verify"),
+        finished("verify", Outcome::Failed, false, Some(failure)),
+        finished("accept", Outcome::NotRun, false, None),
+        EventKind::RunFinished {
+            result: RunResult::Failed,
+            message: "3 steps: 1 done, 1 failed, 1 not run".to_owned(),
+        },
+    ];
+    let start: jiff::Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+    let dated = |(i, event)| Event {
+        seq: i + 1,
+        at: start
+            .checked_add(std::time::Duration::from_secs(i))
+            .unwrap(),
+        event,
+    };
+    (0..).zip(all).map(dated).collect()
+}
+
+fn shown(make: impl Fn(Out) -> Box<dyn Reporter>) -> String {
+    let page = Page::default();
+    let mut reporter = make(Box::new(page.clone()));
+    let mut state = RunState::default();
+    for event in events() {
+        state.apply(&event);
+        reporter.event(&event, &state);
+    }
+    reporter.finish(&state).unwrap();
+    String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn text() {
+    insta::assert_snapshot!(shown(|out| Box::new(Text::new(out))), @r"
+    12:00:00 run r1 of upgrade
+    12:00:01 label: started
+    12:00:02 label: done, changed in 1.0s
+    12:00:03 verify: started
+    12:00:04 verify: failed in 1.0s: 1 proxy is on the old istiod
+    12:00:04   shop/api-1: OLD
+    12:00:04   help: restart it
+    12:00:05 accept: not run
+    run r1 failed in 6.0s
+    3 steps: 1 done, 1 failed, 1 not run
+      plan resume r1
+    ");
+}
+
+#[test]
+fn json_is_the_journal() {
+    let text = shown(|out| Box::new(Json::new(out)));
+    let read: Vec<Event> = text
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(read, events());
+}
+
+#[test]
+fn junit_and_markdown_name_the_failure() {
+    let junit = shown(|out| Box::new(Junit::new(out)));
+    assert!(junit.contains(r#"tests="3" skipped="1""#), "{junit}");
+    assert!(junit.contains("shop/api-1: OLD"), "{junit}");
+    let markdown = shown(|out| Box::new(Markdown::new(out)));
+    assert!(markdown.contains("| `verify` | failed |"), "{markdown}");
+    assert!(
+        markdown.contains("Critical path: `label` (1.0s) → `verify` (1.0s)"),
+        "{markdown}"
+    );
+}
