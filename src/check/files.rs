@@ -113,7 +113,7 @@ impl<'r> Loader<'r> {
         } else if let Some(node) = node {
             let (plan, problems) = Shaper::new(self, dir, truncated).plan(&node, file);
             own.extend(problems);
-            super::names::unused_inputs(&plan, &node, &mut own);
+            super::unused::unused_inputs(&plan, &node, &mut own);
             self.plans[number] = Some(plan);
         }
         out.extend(own);

@@ -6,6 +6,7 @@
 
 pub mod checked;
 mod expand;
+mod facts;
 mod files;
 mod names;
 mod outcome;
@@ -17,6 +18,7 @@ mod scope;
 mod shape;
 mod slice;
 mod tree;
+mod unused;
 mod values;
 
 use std::collections::BTreeMap;
@@ -276,3 +278,6 @@ impl Loading<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

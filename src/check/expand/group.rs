@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::items::{Listed, Named};
 use super::{DraftNeed, Expander, MAX_TASKS, Site, Spot, join};
 use crate::check::checked::{Deferred, Role, Slot, Why};
+use crate::check::facts::Facts;
 use crate::check::parsed::{Body, ForEach};
-use crate::check::safety::Facts;
 use crate::check::scope::Item;
 use crate::model::{Kind, NodeId};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{Expander, Spot};
+use crate::check::facts::symbol_of;
 use crate::check::parsed::{ForEach, Items};
-use crate::check::safety::symbol_of;
 use crate::check::scope::Scope;
 use crate::check::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic};

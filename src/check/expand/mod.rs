@@ -10,10 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::checked::{Deferred, Role, Slot, When, Why};
+use super::facts::Facts;
 use super::files::Loader;
 use super::names::{Order, Wait};
 use super::parsed::{Allowed, Body, Plan, Step, Steps};
-use super::safety::Facts;
 use super::scope::{At, ClusterFacts, Late, LateCondition, Scope, World};
 use super::shape::InputTypes;
 use super::tree::{Branch, Tree};

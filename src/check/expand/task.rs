@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
+use crate::check::facts::{Facts, forms, symbol_of};
 use crate::check::parsed::{Declared, Plan};
-use crate::check::safety::{Facts, forms, symbol_of};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
 use crate::check::tree::Tree;

@@ -1,5 +1,6 @@
 //! The tree of a file to a [`Plan`]: keys, types and forms, with every mistake told at its place.
 
+mod envelope;
 mod inputs;
 mod step;
 

@@ -1,18 +1,16 @@
 //! One step or group.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::{InputTypes, Shaper, fields};
-use crate::check::parsed::{Allowed, Body, ForEach, Group, Items, Step};
+use crate::check::parsed::{Body, ForEach, Group, Items, Step};
 use crate::check::schema::{self, Schema};
 use crate::check::tree::{Branch, Tree, no_template};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::model::Kind;
-use crate::model::plan::{Allow, Uses};
-use crate::model::policy::{Attempts, OnFailure, Retry};
+use crate::model::plan::Uses;
 use crate::source::{Entry, Key, Node, Span};
-use crate::template::{ROOTS, Template, Type};
+use crate::template::{ROOTS, Type};
 
 /// The keys of a step.
 const STEP_KEYS: [&str; 14] = [
@@ -36,9 +34,11 @@ const GROUP_KEYS: [&str; 3] = ["waves", "between", "max_parallel"];
 
 /// Reads one step.
 pub(super) struct Reader<'s, 'n, 'l, 'r> {
-    shaper: &'s mut Shaper<'l, 'r>,
-    key: &'n Key,
-    fields: HashMap<&'static str, &'n Entry>,
+    pub(super) shaper: &'s mut Shaper<'l, 'r>,
+    pub(super) key: &'n Key,
+    pub(super) fields: HashMap<&'static str, &'n Entry>,
+    /// It is no map, and that was told: nothing is missing in it.
+    hollow: bool,
 }
 
 impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
@@ -52,6 +52,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             shaper,
             key: &entry.key,
             fields,
+            hollow: !entry.value.is_map(),
         }
     }
 
@@ -73,7 +74,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         }
     }
 
-    fn push(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.shaper.out.push(diagnostic);
     }
 
@@ -109,7 +110,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                 Body::Group(Box::new(self.group(steps)))
             }
             (None, None) => {
-                if !self.shaper.truncated {
+                if !self.shaper.truncated && !self.hollow {
                     self.push(
                         schema::missing("uses", self.key.span)
                             .help("a step has `uses`, a group has `steps`"),
@@ -428,168 +429,6 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                 Items::Broken
             }
         }
-    }
-
-    fn needs(&mut self) -> Vec<Key> {
-        let Some(entry) = self.fields.get("needs").copied() else {
-            return Vec::new();
-        };
-        // As in GitHub Actions, one need may stand without a list.
-        let list = if entry.value.is_seq() {
-            entry.value.as_seq()
-        } else {
-            std::slice::from_ref(&entry.value)
-        };
-        let mut needs: Vec<Key> = Vec::with_capacity(list.len());
-        let mut seen: HashMap<&str, Span> = HashMap::with_capacity(list.len());
-        for node in list {
-            let Some(text) = node.as_str().filter(|_| !node.is_null()) else {
-                self.shaper.wrong("`needs` names steps", node);
-                continue;
-            };
-            if no_template(text, node.span, "`needs`", &mut self.shaper.out) {
-                continue;
-            }
-            if let Some(first) = seen.insert(text, node.span) {
-                self.push(
-                    Diagnostic::new(Code::RepeatedNeed, format!("`{text}` is needed twice"))
-                        .at(node.span, "again")
-                        .also(first, "first here"),
-                );
-                continue;
-            }
-            needs.push(Key {
-                text: text.to_owned(),
-                span: node.span,
-            });
-        }
-        needs
-    }
-
-    fn when(&mut self) -> Option<Arc<Template>> {
-        let node = &self.fields.get("when").copied()?.value;
-        let Some(scalar) = node.as_scalar() else {
-            self.shaper.wrong("a condition is an expression", node);
-            return None;
-        };
-        match Template::condition(scalar, node.span) {
-            Ok(template) => Some(Arc::new(template)),
-            Err(problems) => {
-                self.shaper.out.extend(problems);
-                None
-            }
-        }
-    }
-
-    fn timeout(&mut self) -> Option<Tree> {
-        let entry = self.fields.get("timeout").copied()?;
-        let tree = Tree::parse(&entry.value, &mut self.shaper.out);
-        let Shaper {
-            inputs,
-            out,
-            truncated,
-            ..
-        } = &mut *self.shaper;
-        schema::validate(
-            schema::timeout(),
-            &tree,
-            entry.key.span,
-            &InputTypes(inputs),
-            *truncated,
-            out,
-        );
-        Some(tree)
-    }
-
-    fn retry(&mut self, is_kind: bool) -> Retry {
-        let defaults = self.shaper.defaults.retry.clone().unwrap_or_default();
-        let Some(entry) = self.fields.get("retry").copied() else {
-            return defaults;
-        };
-        if !is_kind {
-            self.push(
-                Diagnostic::new(
-                    Code::RetryOnGroup,
-                    "a group or a sub-plan is not retried as a whole",
-                )
-                .at(entry.key.span, "only steps are retried")
-                .help("move it to the steps inside, or to `defaults`"),
-            );
-            return defaults;
-        }
-        let Some(own) = self.shaper.read::<Retry>(schema::retry(), entry) else {
-            return defaults;
-        };
-        let merged = own.or(&defaults);
-        if own.attempts == Some(Attempts::Unlimited) {
-            let place = entry
-                .value
-                .get("attempts")
-                .map_or(entry.key.span, |node| node.span);
-            self.shaper.unlimited(&merged, place);
-        }
-        merged
-    }
-
-    fn on_failure(&mut self) -> OnFailure {
-        let Some(entry) = self.fields.get("on_failure").copied() else {
-            return OnFailure::Stop;
-        };
-        let on_failure = self
-            .shaper
-            .read(schema::on_failure(), entry)
-            .unwrap_or_default();
-        if on_failure == OnFailure::Rollback {
-            self.push(
-                Diagnostic::new(
-                    Code::RollbackUnavailable,
-                    "`on_failure: rollback` is not available yet",
-                )
-                .at(entry.value.span, "what the run did would not be taken back")
-                .help("write `on_failure: stop`, and go back by a plan of its own"),
-            );
-        }
-        on_failure
-    }
-
-    fn allow(&mut self) -> Vec<Allowed> {
-        let Some(entry) = self.fields.get("allow").copied() else {
-            return Vec::new();
-        };
-        if !entry.value.is_seq() {
-            self.shaper.wrong("`allow` is a list", &entry.value);
-        }
-        let mut allowed = Vec::new();
-        for node in entry.value.as_seq() {
-            let item = Entry {
-                key: entry.key.clone(),
-                value: node.clone(),
-            };
-            let Some(Allow { code, reason }) = self.shaper.read(schema::allow(), &item) else {
-                continue;
-            };
-            let span = node.get("code").map_or(node.span, |code| code.span);
-            match code.parse::<Code>() {
-                Ok(code) if code.domain() => allowed.push(Allowed { code, reason, span }),
-                Ok(code) => self.push(
-                    Diagnostic::new(Code::NotAllowable, format!("{code} cannot be allowed"))
-                        .at(span, code.title())
-                        .help("only checks of what is unsafe on a mesh (P05xx) can be"),
-                ),
-                Err(error) => self.push(
-                    Diagnostic::new(Code::UnknownAllow, error.to_string())
-                        .at(span, "unknown")
-                        .suggest(
-                            &code,
-                            Code::ALL
-                                .iter()
-                                .filter(|code| code.domain())
-                                .map(|code| code.as_str()),
-                        ),
-                ),
-            }
-        }
-        allowed
     }
 }
 

@@ -1,0 +1,203 @@
+//! What the checks of the mesh know of a task: its kind, and the values that they compare.
+
+use super::parsed::Step;
+use super::scope::{InputValue, Scope};
+use super::tree::{Branch, Tree};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::mesh::version::Version;
+use crate::model::Kind;
+use crate::model::id::is_dns_label;
+use crate::model::policy::{OnFailure, Timeout};
+use crate::source::Span;
+use crate::template::Template;
+
+/// A value, or what stands for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Symbol {
+    Known(String),
+    /// The expression, followed to where its value comes from.
+    Expression(String),
+    /// A diagnostic speaks of it already: it could be anything.
+    Any,
+}
+
+/// What the checks know of a task.
+#[derive(Debug)]
+pub(super) enum Facts {
+    None,
+    /// It is broken, and could be anything.
+    Anything,
+    Precheck {
+        hard: bool,
+        from: Option<(String, Span)>,
+        to: Option<(String, Span)>,
+        max_hop: u32,
+        max_hop_span: Option<Span>,
+    },
+    Install {
+        revision: Symbol,
+    },
+    Ready {
+        revision: Symbol,
+    },
+    Label {
+        revision: Symbol,
+    },
+    Restart {
+        namespace: Symbol,
+        revision: Option<Symbol>,
+    },
+    Verify {
+        namespace: Symbol,
+        revision: Symbol,
+    },
+    Gate {
+        what: Option<&'static str>,
+        bounded: bool,
+    },
+    /// The opening of a group that restarts something.
+    Opens {
+        at_once: usize,
+        span: Span,
+    },
+}
+
+impl Facts {
+    pub(super) fn of(
+        kind: Kind,
+        with: &Tree,
+        scope: &Scope,
+        step: &Step,
+        timeout: Timeout,
+    ) -> Self {
+        let symbol = |name: &str| {
+            with.get(name)
+                .map_or(Symbol::Any, |tree| symbol(tree, scope))
+        };
+        let text = |name: &str| {
+            with.get(name)
+                .and_then(|tree| Some((tree.text()?.to_owned(), tree.span)))
+        };
+        match kind {
+            Kind::Precheck => Self::Precheck {
+                hard: step.on_failure == OnFailure::Stop,
+                from: text("from"),
+                to: text("to"),
+                max_hop: text("max_hop")
+                    .and_then(|(text, _)| text.parse().ok())
+                    .unwrap_or(1),
+                max_hop_span: with.get("max_hop").map(|tree| tree.span),
+            },
+            Kind::InstallRevision => Self::Install {
+                revision: symbol("revision"),
+            },
+            Kind::WaitReady => Self::Ready {
+                revision: symbol("revision"),
+            },
+            Kind::LabelNs => Self::Label {
+                revision: symbol("revision"),
+            },
+            Kind::Restart => Self::Restart {
+                namespace: symbol("namespace"),
+                revision: with.get("revision").map(|tree| self::symbol(tree, scope)),
+            },
+            Kind::VerifyXds => Self::Verify {
+                namespace: symbol("namespace"),
+                revision: symbol("revision"),
+            },
+            Kind::Gate => {
+                let what = ["approval", "http", "prometheus", "command"]
+                    .into_iter()
+                    .find(|name| with.get(name).is_some());
+                // A timeout that is not known yet is one.
+                let own = step.timeout.is_some();
+                Self::Gate {
+                    what,
+                    bounded: own || timeout.total.is_some() || timeout.attempt.is_some(),
+                }
+            }
+        }
+    }
+}
+
+fn symbol(tree: &Tree, scope: &Scope) -> Symbol {
+    match &tree.value {
+        Branch::Scalar(scalar) => Symbol::Known(scalar.text.clone()),
+        Branch::Template(template) => Symbol::Expression(followed(template, scope)),
+        Branch::Broken | Branch::Seq(_) | Branch::Map(_) => Symbol::Any,
+    }
+}
+
+/// What tells a value from others while it is not known.
+pub(super) fn symbol_of(tree: &Tree, scope: &Scope) -> String {
+    match &tree.value {
+        Branch::Template(template) => followed(template, scope),
+        _ => tree.to_json().to_string(),
+    }
+}
+
+fn followed(template: &Template, scope: &Scope) -> String {
+    let bare: String = template.text().split_whitespace().collect();
+    if let [only] = template.references() {
+        let name = only.path.first().map(String::as_str).unwrap_or_default();
+        if only.root == "inputs" && bare == format!("${{{{inputs.{name}}}}}") {
+            return match scope.instance.inputs.get(name) {
+                Some(InputValue::Unknown(symbol) | InputValue::Deferred(_, symbol)) => {
+                    symbol.clone()
+                }
+                Some(InputValue::Known(value)) => super::values::plain(value),
+                None => bare,
+            };
+        }
+        if let Some(item) = scope
+            .items
+            .iter()
+            .rev()
+            .find(|item| item.variable == only.root)
+        {
+            let rest = only.path.join(".");
+            let whole = bare
+                .trim_start_matches("${{")
+                .trim_end_matches("}}")
+                .starts_with(&only.root);
+            if whole {
+                return format!("item {rest} of {}", item.of);
+            }
+        }
+    }
+    format!("{bare} in {}", scope.instance.plan)
+}
+
+/// Values that have a form of their own: revisions and versions.
+pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
+    if kind != Kind::Precheck
+        && let Some(tree) = with.get("revision")
+        && let Some(text) = tree
+            .text()
+            .filter(|text| !text.is_empty() && !is_dns_label(text))
+    {
+        out.push(
+            Diagnostic::new(
+                Code::InvalidRevision,
+                format!("`{text}` is no name of a revision"),
+            )
+            .at(tree.span, "not a DNS label")
+            .help(format!(
+                "a revision is made of small letters, digits and `-`: `{}`",
+                text.to_lowercase().replace(['.', '_', ' '], "-")
+            )),
+        );
+    }
+    for name in ["version", "from", "to"] {
+        if let Some(tree) = with.get(name)
+            && let Some(text) = tree
+                .text()
+                .filter(|text| !text.is_empty() && text.parse::<Version>().is_err())
+        {
+            out.push(
+                Diagnostic::new(Code::BadValue, format!("`{text}` is no version"))
+                    .at(tree.span, "not such as 1.29.1"),
+            );
+        }
+    }
+}

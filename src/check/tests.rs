@@ -1,0 +1,161 @@
+//! What a plan becomes: the names, the order and the slices of its tasks; and that nothing in a file brings it down.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::check::{self, Given, Outcome, Purpose, ReadFile, Slice};
+use crate::diagnostic::{self, Format, Look};
+
+/// The disk, or one text under whatever name.
+struct Text<'a>(&'a str);
+
+impl ReadFile for Text<'_> {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.0.as_bytes().to_vec())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(Path::new("/plans").join(path))
+    }
+}
+
+fn checked(text: &str, slice: &Slice) -> Outcome {
+    let file = Text(text);
+    let loaded = check::load(
+        Path::new("plan.yaml"),
+        &file,
+        &Given::default(),
+        Purpose::Run,
+    );
+    loaded.check(None, &BTreeMap::new(), slice)
+}
+
+fn said(outcome: &Outcome) -> String {
+    diagnostic::render(
+        &outcome.diagnostics,
+        &outcome.sources,
+        Format::Concise,
+        Look::Plain,
+    )
+}
+
+/// The names of the tasks that run, and of those that must prove done.
+fn names(text: &str, slice: &Slice) -> (Vec<String>, Vec<String>) {
+    let outcome = checked(text, slice);
+    let Some(plan) = &outcome.checked else {
+        panic!("{}", said(&outcome));
+    };
+    let prove = plan.prove().iter().map(ToString::to_string).collect();
+    let tasks = plan
+        .tasks()
+        .iter()
+        .filter(|task| !plan.prove().contains(&task.id));
+    (tasks.map(|task| task.id.to_string()).collect(), prove)
+}
+
+const WAVES: &str = r#"
+version: 1
+name: waves
+inputs:
+  namespaces: { type: list, default: [a, b/c, d] }
+steps:
+  ready: { uses: wait-ready, with: { revision: canary } }
+  migrate:
+    needs: [ready]
+    for_each: ${{ inputs.namespaces }}
+    as: item
+    waves: [1, 10%, 100%]
+    between:
+      steps:
+        soak: { uses: gate, with: { soak: 1m } }
+    steps:
+      hold: { uses: gate, with: { soak: 1s } }
+  done: { uses: gate, needs: [migrate], with: { soak: 1s } }
+"#;
+
+#[test]
+fn items_waves_and_what_is_between_them_have_names() {
+    let (tasks, prove) = names(WAVES, &Slice::default());
+    assert_eq!(
+        tasks,
+        [
+            "ready",
+            "migrate:open",
+            "migrate[a].hold",
+            "migrate:between[1]",
+            "migrate.between[1].soak",
+            "migrate:wave[1]",
+            "migrate[b%2Fc].hold",
+            "migrate[d].hold",
+            "migrate",
+            "done",
+        ]
+    );
+    assert!(prove.is_empty());
+}
+
+#[test]
+fn a_slice_leaves_out_what_it_can_and_wants_proof_of_what_it_needs() {
+    let from = Slice {
+        from: Some("done".to_owned()),
+        ..Slice::default()
+    };
+    let (_, prove) = names(WAVES, &from);
+    assert!(prove.contains(&"migrate[a].hold".to_owned()), "{prove:?}");
+    assert!(!prove.contains(&"done".to_owned()));
+    let until = Slice {
+        until: Some("migrate[a].hold".to_owned()),
+        ..Slice::default()
+    };
+    let (tasks, prove) = names(WAVES, &until);
+    assert_eq!(
+        tasks,
+        ["ready", "migrate:open", "migrate[a].hold", "migrate"]
+    );
+    assert!(prove.is_empty());
+}
+
+#[test]
+fn every_task_stands_after_all_that_it_needs() {
+    let outcome = checked(WAVES, &Slice::default());
+    let plan = outcome.checked.expect("a sound plan");
+    for (at, task) in plan.tasks().iter().enumerate() {
+        assert!(task.needs.iter().all(|need| need.task < at), "{}", task.id);
+    }
+}
+
+#[test]
+fn the_shipped_plans_are_sound() {
+    for entry in fs_err::read_dir("plans").expect("plans/") {
+        let text = fs_err::read_to_string(entry.expect("an entry").path()).expect("a plan");
+        let outcome = checked(&text, &Slice::default());
+        assert!(outcome.checked.is_some(), "{}", said(&outcome));
+    }
+}
+
+#[test]
+fn whatever_the_shape_it_is_told_and_never_a_panic() {
+    let head = "version: 1\nname: x\n";
+    for text in [
+        "".to_owned(),
+        "a".to_owned(),
+        "[]".to_owned(),
+        "version: 1\nname: x\n".to_owned(),
+        format!("{head}steps: []"),
+        format!("{head}steps: {{a: }}"),
+        format!("{head}steps: {{a: {{steps: {{}}}}}}"),
+        format!("{head}steps: {{a: {{uses: gate, with: []}}}}"),
+        format!(
+            "{head}steps: {{a: {{uses: [gate], for_each: {{}}, as: 3, waves: x, between: 4, needs: {{}}}}}}"
+        ),
+        format!(
+            "{head}steps: {{a: {{uses: gate, when: [], timeout: [], retry: 4, allow: {{}}, on_failure: {{}}}}}}"
+        ),
+        format!("{head}inputs: 4\noutputs: []\ndefaults: 3\ntimeout: {{}}\nsteps: 5"),
+    ] {
+        let outcome = checked(&text, &Slice::default());
+        assert!(outcome.diagnostics.has_errors(), "{text}");
+        assert!(outcome.checked.is_none(), "{text}");
+    }
+}
