@@ -44,7 +44,10 @@ impl Shop {
     pub async fn open(&self) -> Lab {
         // 1.5 and 1.6 install webhooks of v1beta1, which Kubernetes serves up to 1.21.
         let minor = if self.version.has_tags() { 33 } else { 21 };
-        let api = ApiServer::new(&Options { minor, ..Options::default() });
+        let api = ApiServer::new(&Options {
+            minor,
+            ..Options::default()
+        });
         for object in istio::base(&self.version) {
             api.seed(&object);
         }
@@ -80,7 +83,12 @@ impl Lab {
         let is_available = |deployment: &Value| {
             deployment["status"]["availableReplicas"] == deployment["spec"]["replicas"]
         };
-        while !self.api.objects("deployments.apps", namespace).iter().all(|deployment| is_available(deployment)) {
+        while !self
+            .api
+            .objects("deployments.apps", namespace)
+            .iter()
+            .all(|deployment| is_available(deployment))
+        {
             tokio::time::sleep(LOOK).await;
         }
     }

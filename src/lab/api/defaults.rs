@@ -18,7 +18,10 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
     }
     match kind {
         "Namespace" => namespace(object),
-        "Pod" => pod(&mut object["spec"]),
+        "Pod" => {
+            pod(&mut object["spec"]);
+            default_to(&mut object["spec"], "enableServiceLinks", json!(true));
+        }
         "Service" => service(&mut object["spec"]),
         "Secret" => secret(object),
         "Deployment" => deployment(&mut object["spec"]),

@@ -8,6 +8,7 @@ use super::selector::LabelSelector;
 use super::server::Call;
 use super::server::Reply;
 use super::server::Shared;
+use super::status_error::Cause;
 use super::status_error::StatusError;
 use serde_json::Value;
 use serde_json::json;
@@ -176,11 +177,16 @@ impl Shared {
         };
         let attributes = &body["spec"]["resourceAttributes"];
         if attributes.is_null() && body["spec"]["nonResourceAttributes"].is_null() {
-            let message = format!(
-                "{}.authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified",
-                call.target.resource.kind
-            );
-            return Err(StatusError::new(422, "Invalid", message));
+            // The kind is missing in the real message, too.
+            let why =
+                "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            let cause = Cause::invalid("spec.resourceAttributes", &Value::Null, why);
+            return Err(StatusError::invalid(
+                "",
+                "authorization.k8s.io",
+                "",
+                &[cause],
+            ));
         }
         let allowed =
             attributes.is_null() || self.allowed(&Attributes::of_review(attributes, &user));
