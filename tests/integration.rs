@@ -1,6 +1,9 @@
 //! The test target that needs nothing: one module per file, and a check that no file is forgotten.
 
+mod harness;
 mod invalid;
+mod readme;
+mod run;
 
 #[test]
 fn no_test_file_is_forgotten() {

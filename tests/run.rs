@@ -56,6 +56,22 @@ fn a_dry_run_shows_the_change_and_makes_none() {
     assert!(!desk.path().join(".plan").exists());
 }
 
+#[test]
+fn the_shipped_upgrades_end_well_on_the_lab() {
+    for (plan, revision) in [("upgrade-1.6", "canary"), ("upgrade-canary", "canary")] {
+        let desk = Desk::new();
+        let text = fs_err::read_to_string(format!("plans/{plan}.yaml")).unwrap();
+        desk.file("plan.yaml", &text);
+        let soak: &[&str] = if plan == "upgrade-canary" { &["--set", "soak=0s"] } else { &[] };
+        let args = [&["run", "plan.yaml", "--lab"][..], soak].concat();
+        desk.plan(&args)
+            .exits(0)
+            .says(&format!("on {revision}"))
+            .says("workloads restarted")
+            .says("proxies of");
+    }
+}
+
 const GATE: &str = r#"version: 1
 name: gated
 steps:
