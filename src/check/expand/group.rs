@@ -64,6 +64,8 @@ impl Expander<'_, '_> {
         let path = join(&spot.path, &site.step.key.text);
         let open = self.open(site, name, spot);
         let mut items = self.items(for_each, spot, &path);
+        let count = if items.known { items.items.len() } else { 0 };
+        let waved = matches!(&site.step.body, Body::Group(group) if group.waves.is_some());
         if self.full && items.items.len() > 1 {
             items = all(items);
         }
@@ -75,7 +77,9 @@ impl Expander<'_, '_> {
             items = all(items);
             (members, cut) = self.unroll(site, for_each, name, spot, open, &items);
         }
-        self.at_once(start, open, cut, &items, site, for_each);
+        // The list may have been cut short, which makes it no smaller.
+        cut |= waved && !items.known;
+        self.at_once(start, open, cut, count, site, for_each);
         self.close(site, name, spot, open, members, Vec::new())
     }
 
@@ -195,7 +199,7 @@ impl Expander<'_, '_> {
         start: usize,
         open: usize,
         cut: bool,
-        items: &Listed,
+        count: usize,
         site: Site<'_>,
         for_each: &ForEach,
     ) {
@@ -209,8 +213,7 @@ impl Expander<'_, '_> {
         let Some(allow) = restart.map(|task| Rc::clone(&task.allow)) else {
             return;
         };
-        let many = items.items.len().min(limit);
-        let facts = if items.known { many } else { 0 };
+        let facts = count.min(limit);
         let opening = &mut self.done.tasks[open];
         opening.facts = if cut {
             Facts::None

@@ -15,7 +15,7 @@ pub struct Precheck {
     pub to: String,
     /// How many minor versions one hop may span; Istio's policy allows 2 at most, for a revision-based upgrade.
     #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 2))]
+    #[schemars(range(min = 1))]
     pub max_hop: u32,
     /// The namespaces to look at; all that are injected where none are named.
     #[serde(default)]
