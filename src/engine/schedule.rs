@@ -131,7 +131,9 @@ mod tests {
     fn the_order_of_the_file_and_the_room_decide() {
         let tasks = tasks(&[None, None, None]);
         let mut schedule = Schedule::new(&tasks, 2);
-        [2, 0, 1].into_iter().for_each(|task| schedule.ready(task));
+        for task in [2, 0, 1] {
+            schedule.ready(task);
+        }
         assert_eq!(all(&mut schedule, &tasks), [0, 1]);
         schedule.leave();
         assert_eq!(all(&mut schedule, &tasks), [2]);
@@ -142,7 +144,9 @@ mod tests {
         // Item 0: tasks 0, 1; item 1: tasks 2, 3; one item at once.
         let tasks = tasks(&[Some((0, 1)), Some((0, 1)), Some((1, 1)), Some((1, 1))]);
         let mut schedule = Schedule::new(&tasks, 9);
-        [0, 2, 3].into_iter().for_each(|task| schedule.ready(task));
+        for task in [0, 2, 3] {
+            schedule.ready(task);
+        }
         assert_eq!(all(&mut schedule, &tasks), [0]);
         schedule.leave();
         schedule.ended(tasks[0].slot.as_ref());
