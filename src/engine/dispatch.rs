@@ -19,7 +19,7 @@ use super::schedule::Schedule;
 use super::state::{State, Step, next};
 use super::{Command, EngineError, Orders, Run, RunEnd, RunOutcome};
 use crate::check::{Checked, Role, Task, Work};
-use crate::event::{Act, ActResult, EventKind, FailureClass, Mask, RunResult};
+use crate::event::{Act, EventKind, Mask, RunResult};
 use crate::model::action::Gate;
 use crate::model::{Action, NodeId, Outcome};
 use crate::steps::{Decision, Report, StepContext, StepError};
@@ -424,117 +424,6 @@ impl Dispatcher {
                 Err(StepError::failed("a bug in plan: this is no step"))
             }
         }
-    }
-
-    /// What a step says.
-    fn said(&mut self, node: &NodeId, report: Report) -> Result<(), EngineError> {
-        let Some(task) = self.layout.step(node) else {
-            return Ok(());
-        };
-        let Some(live) = self.live.get_mut(&task) else {
-            return Ok(());
-        };
-        let node = node.clone();
-        match report {
-            Report::Waiting(reasons) => {
-                if live.reasons != reasons {
-                    live.reasons.clone_from(&reasons);
-                    self.log.emit(EventKind::Waiting { node, reasons })?;
-                }
-            }
-            Report::Note(text) => {
-                self.log.emit(EventKind::Note { node, text })?;
-            }
-            Report::Intent(act, ready) => self.intent(task, act, ready)?,
-            Report::Result(act, result) => self.acted(task, act, result)?,
-            Report::Ask {
-                message,
-                quorum,
-                answer,
-            } => self.ask(task, message, quorum, answer)?,
-        }
-        Ok(())
-    }
-
-    /// A change is about to begin: its intent goes to the disk, and it hears when it is there.
-    fn intent(
-        &mut self,
-        task: usize,
-        act: Act,
-        ready: oneshot::Sender<Result<(), StepError>>,
-    ) -> Result<(), EngineError> {
-        if let Err(refused) = self.may_act() {
-            let _gone = ready.send(Err(refused));
-            return Ok(());
-        }
-        let node = self.checked.tasks()[task].id.clone();
-        if let Some(live) = self.live.get_mut(&task) {
-            live.acts.push(act.clone());
-        }
-        let kind = EventKind::ActIntended {
-            node,
-            act: act.clone(),
-        };
-        let seq = self.log.emit(kind)?;
-        self.held.push_back((seq, Held::Intent(task, act, ready)));
-        Ok(())
-    }
-
-    /// A change was made, or not.
-    pub(super) fn acted(
-        &mut self,
-        task: usize,
-        act: Act,
-        result: ActResult,
-    ) -> Result<(), EngineError> {
-        let node = self.checked.tasks()[task].id.clone();
-        if let Some(live) = self.live.get_mut(&task) {
-            if let Some(at) = live.acts.iter().position(|intended| *intended == act) {
-                live.acts.remove(at);
-            }
-            if self.halt.is_some() && live.acts.is_empty() {
-                live.abandon.cancel();
-            }
-        }
-        self.log.emit(EventKind::ActDone { node, act, result })?;
-        Ok(())
-    }
-
-    fn may_act(&self) -> Result<(), StepError> {
-        if self.halt.is_some() {
-            return Err(StepError::new(
-                FailureClass::Interrupted,
-                "the run is stopping",
-            ));
-        }
-        self.run
-            .lease
-            .as_ref()
-            .map_or(Ok(()), |lease| lease.certain())
-    }
-
-    /// Everything up to `seq` is on the disk: what waited for it goes on.
-    fn durable(&mut self, seq: u64) -> Result<(), EngineError> {
-        while self.held.front().is_some_and(|(at, _)| *at <= seq) {
-            match self.held.pop_front() {
-                Some((_, Held::Intent(task, act, ready))) => {
-                    let may = self.may_act();
-                    let refused = may.is_err();
-                    if ready.send(may).is_err() || refused {
-                        self.acted(task, act, ActResult::Failed)?;
-                    }
-                }
-                Some((_, Held::Decision(task, decision, answer))) => {
-                    if self.states[task] == State::Asking {
-                        self.step(task, Step::Answer)?;
-                        self.schedule.enter();
-                    }
-                    let _gone = answer.send(Ok(decision));
-                }
-                None => {}
-            }
-        }
-        Ok(())
     }
 
     /// Moves a node along its table.

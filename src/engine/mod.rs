@@ -8,6 +8,7 @@
 //!
 //! An attempt may look before its beginning is on the disk; an act may not begin before its intent is.
 
+mod acts;
 mod clock;
 mod decide;
 mod dispatch;
