@@ -33,7 +33,11 @@ fn every_command_of_the_readme_is_one_that_plan_knows() {
             let text = fs_err::read_to_string(format!("plans/{plan}.yaml")).unwrap();
             desk.file(&format!("plans/{plan}.yaml"), &text);
         }
-        let mut words: Vec<String> = command.split_whitespace().skip(1).map(str::to_owned).collect();
+        let mut words: Vec<String> = command
+            .split_whitespace()
+            .skip(1)
+            .map(str::to_owned)
+            .collect();
         if words.iter().any(|word| word == "RUN") || command == "plan runs" {
             // A run that waits at its gate.
             desk.file("gate.yaml", GATE);

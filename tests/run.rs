@@ -49,9 +49,16 @@ fn a_dry_run_shows_the_change_and_makes_none() {
         .says("-    istio-injection: enabled")
         .says("+    istio.io/rev: canary")
         .says("[server]");
-    desk.plan(&["run", "plan.yaml", "--dry-run", "--detailed-exitcode", "--kubeconfig", &kubeconfig])
-        .exits(2)
-        .says("Nothing was changed");
+    desk.plan(&[
+        "run",
+        "plan.yaml",
+        "--dry-run",
+        "--detailed-exitcode",
+        "--kubeconfig",
+        &kubeconfig,
+    ])
+    .exits(2)
+    .says("Nothing was changed");
     assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
     assert!(!desk.path().join(".plan").exists());
 }
@@ -62,7 +69,11 @@ fn the_shipped_upgrades_end_well_on_the_lab() {
         let desk = Desk::new();
         let text = fs_err::read_to_string(format!("plans/{plan}.yaml")).unwrap();
         desk.file("plan.yaml", &text);
-        let soak: &[&str] = if plan == "upgrade-canary" { &["--set", "soak=0s"] } else { &[] };
+        let soak: &[&str] = if plan == "upgrade-canary" {
+            &["--set", "soak=0s"]
+        } else {
+            &[]
+        };
         let args = [&["run", "plan.yaml", "--lab"][..], soak].concat();
         desk.plan(&args)
             .exits(0)
@@ -94,8 +105,11 @@ fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
         .exits(6)
         .says("plan approve");
     let run = desk.run_id();
-    desk.plan(&["approve", &run, "acept"]).exits(64).says("did you mean `accept`?");
-    desk.plan(&["approve", &run, "accept", "--by", "ann"]).exits(0);
+    desk.plan(&["approve", &run, "acept"])
+        .exits(64)
+        .says("did you mean `accept`?");
+    desk.plan(&["approve", &run, "accept", "--by", "ann"])
+        .exits(0);
     desk.plan(&["resume", &run]).exits(0).says("ann");
 }
 
@@ -104,9 +118,11 @@ fn a_rejected_gate_ends_with_6_and_nothing_further_runs() {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);
     let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig]).exits(6);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6);
     let run = desk.run_id();
-    desk.plan(&["reject", &run, "accept", "--by", "ann"]).exits(0);
+    desk.plan(&["reject", &run, "accept", "--by", "ann"])
+        .exits(0);
     desk.plan(&["resume", &run]).exits(6).says("rejected");
 }
 
@@ -115,7 +131,8 @@ fn a_plan_that_changed_meanwhile_is_not_resumed_unless_as_recorded() {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);
     let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig]).exits(6);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6);
     let run = desk.run_id();
     desk.file("plan.yaml", &GATE.replace("Go on?", "Really?"));
     desk.plan(&["approve", &run, "accept"]).exits(0);
@@ -128,20 +145,38 @@ fn approvals_can_be_given_beforehand() {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);
     let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--approve", "all", "--kubeconfig", &kubeconfig]).exits(0);
+    desk.plan(&[
+        "run",
+        "plan.yaml",
+        "--yes",
+        "--approve",
+        "all",
+        "--kubeconfig",
+        &kubeconfig,
+    ])
+    .exits(0);
 }
 
 #[test]
 fn wrong_usage_and_lost_clusters_have_codes_of_their_own() {
     let desk = Desk::new();
     desk.file("plan.yaml", GATE);
-    desk.plan(&["run", "absent.yaml"]).exits(64).says("absent.yaml");
+    desk.plan(&["run", "absent.yaml"])
+        .exits(64)
+        .says("absent.yaml");
     desk.plan(&["run", "plan.yaml"]).exits(64).says("--yes");
     desk.plan(&["run", "plan.yaml", "--yes"]).exits(8);
-    desk.plan(&["resume", "nope"]).exits(64).says("no run `nope`");
+    desk.plan(&["resume", "nope"])
+        .exits(64)
+        .says("no run `nope`");
     desk.plan(&["frobnicate"]).exits(64);
-    desk.file("broken.yaml", "version: 1\nname: x\nsteps: { a: { uses: gat } }\n");
-    desk.plan(&["run", "broken.yaml", "--yes"]).exits(3).says("did you mean `gate`?");
+    desk.file(
+        "broken.yaml",
+        "version: 1\nname: x\nsteps: { a: { uses: gat } }\n",
+    );
+    desk.plan(&["run", "broken.yaml", "--yes"])
+        .exits(3)
+        .says("did you mean `gate`?");
 }
 
 #[test]
@@ -150,9 +185,21 @@ fn events_are_the_journal() {
     desk.file("plan.yaml", LABEL);
     let kubeconfig = mesh.kubeconfig(&desk);
     let ended = desk
-        .plan(&["run", "plan.yaml", "--yes", "--output", "json", "--kubeconfig", &kubeconfig])
+        .plan(&[
+            "run",
+            "plan.yaml",
+            "--yes",
+            "--output",
+            "json",
+            "--kubeconfig",
+            &kubeconfig,
+        ])
         .exits(0);
-    let journal = desk.path().join(".plan/runs").join(desk.run_id()).join("journal.jsonl");
+    let journal = desk
+        .path()
+        .join(".plan/runs")
+        .join(desk.run_id())
+        .join("journal.jsonl");
     assert_eq!(ended.stdout, fs_err::read_to_string(journal).unwrap());
     assert!(ended.stdout.lines().count() > 5);
 }
@@ -166,9 +213,19 @@ fn a_secret_is_masked_and_stored_nowhere() {
     );
     desk.file("secret.yaml", "token: hunter2hunter2\n");
     let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--approve", "all", "--inputs", "secret.yaml", "--kubeconfig", &kubeconfig])
-        .exits(0)
-        .hides("hunter2");
+    desk.plan(&[
+        "run",
+        "plan.yaml",
+        "--yes",
+        "--approve",
+        "all",
+        "--inputs",
+        "secret.yaml",
+        "--kubeconfig",
+        &kubeconfig,
+    ])
+    .exits(0)
+    .hides("hunter2");
     let run = desk.path().join(".plan/runs").join(desk.run_id());
     for file in ["journal.jsonl", "manifest.json"] {
         let text = fs_err::read_to_string(run.join(file)).unwrap();

@@ -54,7 +54,7 @@ fn names(text: &str, slice: &Slice) -> (Vec<String>, Vec<String>) {
     (tasks.map(|task| task.id.to_string()).collect(), prove)
 }
 
-const WAVES: &str = r#"
+const WAVES: &str = r"
 version: 1
 name: waves
 inputs:
@@ -72,7 +72,7 @@ steps:
     steps:
       hold: { uses: gate, with: { soak: 1s } }
   done: { uses: gate, needs: [migrate], with: { soak: 1s } }
-"#;
+";
 
 #[test]
 fn items_waves_and_what_is_between_them_have_names() {
@@ -138,7 +138,7 @@ fn the_shipped_plans_are_sound() {
 fn whatever_the_shape_it_is_told_and_never_a_panic() {
     let head = "version: 1\nname: x\n";
     for text in [
-        "".to_owned(),
+        String::new(),
         "a".to_owned(),
         "[]".to_owned(),
         "version: 1\nname: x\n".to_owned(),

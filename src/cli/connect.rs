@@ -15,7 +15,10 @@ use crate::model::{Action, RunId};
 const OLD: &str = "1.5.10";
 
 /// Starts a lab for a plan: a shop in the namespaces that it names, on the version that it upgrades from.
-pub(super) async fn lab(checked: &Checked, dry_run: bool) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
+pub(super) async fn lab(
+    checked: &Checked,
+    dry_run: bool,
+) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
     let shop = shop(checked)?;
     anstream::eprintln!(
         "lab: Istio {} with a shop in {}, simulated in this process",
@@ -29,7 +32,11 @@ pub(super) async fn lab(checked: &Checked, dry_run: bool) -> Result<(Lab, Cluste
         .server_version()
         .await
         .map_err(|error| CliError::new(Exit::Bug, "the lab does not answer").because(&error))?;
-    let facts = ClusterFacts { name: "lab".to_owned(), labels: BTreeMap::new(), version };
+    let facts = ClusterFacts {
+        name: "lab".to_owned(),
+        labels: BTreeMap::new(),
+        version,
+    };
     Ok((lab, cluster, facts))
 }
 
@@ -56,7 +63,10 @@ fn shop(checked: &Checked) -> Result<Shop, CliError> {
     let version = text
         .parse()
         .map_err(|_| CliError::usage(format!("the lab knows no Istio `{text}`")))?;
-    Ok(Shop { version, namespaces: namespaces.into_iter().collect() })
+    Ok(Shop {
+        version,
+        namespaces: namespaces.into_iter().collect(),
+    })
 }
 
 /// Connects, and asks for the version: a cluster that cannot be reached is told before anything else.
@@ -71,10 +81,13 @@ pub(super) async fn connect(
         dry_run,
     };
     let unreachable = |error: crate::cluster::ClusterError| {
-        let told = CliError::new(Exit::Unreachable, "the cluster cannot be reached").because(&error);
+        let told =
+            CliError::new(Exit::Unreachable, "the cluster cannot be reached").because(&error);
         match error.help {
             Some(help) => told.help(help),
-            None => told.help("is the context right, and the API server's address reachable from here?"),
+            None => {
+                told.help("is the context right, and the API server's address reachable from here?")
+            }
         }
     };
     let cluster = Cluster::connect(&options).await.map_err(unreachable)?;
@@ -98,8 +111,11 @@ pub(super) async fn look_up(
             .namespaces(&lookup.query.selector, &lookup.query.exclude)
             .await
             .map_err(|error| {
-                CliError::new(Exit::Unreachable, format!("{}: its namespaces cannot be listed", lookup.node))
-                    .because(&error)
+                CliError::new(
+                    Exit::Unreachable,
+                    format!("{}: its namespaces cannot be listed", lookup.node),
+                )
+                .because(&error)
             })?;
         found.insert(lookup.node.clone(), names);
     }
@@ -123,7 +139,8 @@ pub(super) async fn lock(
         };
         // The caller has this run's directory to itself: what an earlier process of the run left behind is nobody's.
         let dead = |owner: &str| {
-            owner.split('/').take(2).eq([run.as_str(), &host]) || super::origin::is_dead(owner, &host, state_dir)
+            owner.split('/').take(2).eq([run.as_str(), &host])
+                || super::origin::is_dead(owner, &host, state_dir)
         };
         match Lease::acquire(cluster, namespace, holder, super::origin::now, dead).await {
             Ok(lease) => leases.push(lease),
@@ -137,8 +154,13 @@ fn locked(namespace: &str, error: &LeaseError) -> CliError {
     match error {
         LeaseError::Held { holder, renewed } => {
             let run = holder.split('/').next().unwrap_or(holder);
-            CliError::new(Exit::Locked, format!("{namespace} is locked by {holder}, renewed {renewed}"))
-                .help(format!("wait for it, or end it with `plan cancel {run}`; a dead run's lock ends by itself"))
+            CliError::new(
+                Exit::Locked,
+                format!("{namespace} is locked by {holder}, renewed {renewed}"),
+            )
+            .help(format!(
+                "wait for it, or end it with `plan cancel {run}`; a dead run's lock ends by itself"
+            ))
         }
         LeaseError::Cluster(cluster) => {
             CliError::new(Exit::Unreachable, "the cluster's lock cannot be taken").because(cluster)

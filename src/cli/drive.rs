@@ -44,7 +44,12 @@ pub(super) struct Job {
 /// Runs it to its end, or until it must wait for people.
 pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
     let id = job.dir.id().clone();
-    let me = format!("process {} of {} on {}", std::process::id(), origin::user(), origin::host());
+    let me = format!(
+        "process {} of {} on {}",
+        std::process::id(),
+        origin::user(),
+        origin::host()
+    );
     let lock = job.dir.lock(&me).map_err(|error| held(&error))?;
     let namespaces = super::run::istio_namespaces(&job.checked);
     let leases = connect::lock(&job.cluster, &namespaces, &id, state_dir).await?;
@@ -99,7 +104,9 @@ fn exit(end: &RunEnd, run: &str) -> Exit {
         RunEnd::Finished(RunResult::Interrupted | RunResult::Cancelled) => Exit::Interrupted,
         RunEnd::Suspended(gates) => {
             for gate in gates {
-                anstream::eprintln!("waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'");
+                anstream::eprintln!(
+                    "waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'"
+                );
             }
             anstream::eprintln!("then: plan resume {run}");
             Exit::Gate
@@ -128,12 +135,15 @@ fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
     match args.output {
         Output::Json => all.push(Box::new(report::Json::new(Box::new(std::io::stdout())))),
         Output::Text if style::is_terminal() => {
-            all.push(Box::new(report::Progress::new(indicatif::ProgressDrawTarget::stderr())));
+            all.push(Box::new(report::Progress::new(
+                indicatif::ProgressDrawTarget::stderr(),
+            )));
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }
     for file in &args.report {
-        let out = fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
+        let out =
+            fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
         match file.kind {
             ReportKind::Junit => all.push(Box::new(report::Junit::new(Box::new(out)))),
             ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
@@ -145,9 +155,10 @@ fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
 /// Passes SIGINT and SIGTERM on to the run.
 async fn signals(control: Control) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return;
     };
     loop {
@@ -164,7 +175,11 @@ struct Leases(Vec<cluster::Lease>);
 
 impl engine::Lease for Leases {
     fn holder(&self) -> String {
-        let holders: Vec<String> = self.0.iter().map(|lease| lease.holder().to_string()).collect();
+        let holders: Vec<String> = self
+            .0
+            .iter()
+            .map(|lease| lease.holder().to_string())
+            .collect();
         holders.join(", ")
     }
 
@@ -172,7 +187,9 @@ impl engine::Lease for Leases {
         if self.0.iter().all(cluster::Lease::is_certain) {
             Ok(())
         } else {
-            Err(StepError::transient("the cluster's lock is not certainly held any more"))
+            Err(StepError::transient(
+                "the cluster's lock is not certainly held any more",
+            ))
         }
     }
 }
@@ -184,14 +201,20 @@ impl Gatekeeper for Terminal {
     fn ask(&self, question: Question) -> BoxFuture<'static, Option<Reply>> {
         async move {
             let answer = tokio::task::spawn_blocking(move || {
-                style::ask(&format!("{}: {} [y/n/later]", question.node, question.message))
+                style::ask(&format!(
+                    "{}: {} [y/n/later]",
+                    question.node, question.message
+                ))
             });
             let approve = match answer.await.ok()?.as_deref()? {
                 "y" | "yes" => true,
                 "n" | "no" => false,
                 _ => return None,
             };
-            Some(Reply { approve, by: origin::user() })
+            Some(Reply {
+                approve,
+                by: origin::user(),
+            })
         }
         .boxed()
     }

@@ -47,7 +47,10 @@ impl Results for Assumed<'_> {
     }
 
     fn failure(&self) -> bool {
-        self.seen.iter().flatten().any(|seen| seen.outcome == Outcome::Failed)
+        self.seen
+            .iter()
+            .flatten()
+            .any(|seen| seen.outcome == Outcome::Failed)
     }
 }
 
@@ -66,14 +69,21 @@ pub(super) async fn run(
         seen[at] = Some(one);
     }
     let seen: Vec<Seen> = seen.into_iter().flatten().collect();
-    let mask = |text: String| checked.secrets().iter().fold(text, |text, secret| text.replace(secret, "***"));
+    let mask = |text: String| {
+        checked
+            .secrets()
+            .iter()
+            .fold(text, |text, secret| text.replace(secret, "***"))
+    };
     let text = match output {
         Output::Text => render(checked, steps, &seen),
         Output::Json => document(checked, steps, &seen),
     };
     stdout(&mask(text));
     let failed = seen.iter().any(|one| matches!(one.preview, Some(Err(_))));
-    let changes = seen.iter().any(|one| matches!(&one.preview, Some(Ok(p)) if !p.changes.is_empty()));
+    let changes = seen
+        .iter()
+        .any(|one| matches!(&one.preview, Some(Ok(p)) if !p.changes.is_empty()));
     Ok(match (failed, changes && detailed) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Changes,
@@ -98,11 +108,15 @@ async fn look(
     };
     let results = Assumed { seen, run };
     let unmet = task.needs.iter().find(|need| {
-        seen[need.task].as_ref().is_some_and(|seen| !seen.outcome.satisfies())
+        seen[need.task]
+            .as_ref()
+            .is_some_and(|seen| !seen.outcome.satisfies())
     });
     if let Some(need) = unmet {
         one.outcome = Outcome::NotRun;
-        one.why_not = seen[need.task].as_ref().map(|seen| format!("{} would not end well", seen.id));
+        one.why_not = seen[need.task]
+            .as_ref()
+            .map(|seen| format!("{} would not end well", seen.id));
         return one;
     }
     let skipped_group = task.needs.iter().any(|need| {
@@ -121,7 +135,9 @@ async fn look(
                 one.why_not = Some(format!("when {} is false", when.expression.text));
                 return one;
             }
-            Err(error) => one.notes.push(format!("only the run can decide its `when`: {error}")),
+            Err(error) => one
+                .notes
+                .push(format!("only the run can decide its `when`: {error}")),
         }
     }
     let Role::Step(work) = &task.role else {
@@ -209,7 +225,10 @@ fn render(checked: &Checked, steps: &Steps, seen: &[Seen]) -> String {
     }
     text.push_str("\nHow sure each step is:\n");
     for (grade, count) in &grades {
-        line(&mut text, format_args!("  {count:>4} {grade:<9} {}", grade.meaning()));
+        line(
+            &mut text,
+            format_args!("  {count:>4} {grade:<9} {}", grade.meaning()),
+        );
     }
     let requests: Vec<String> = steps
         .cluster()
@@ -218,20 +237,32 @@ fn render(checked: &Checked, steps: &Steps, seen: &[Seen]) -> String {
         .iter()
         .map(|(verb, count)| format!("{count} {verb}"))
         .collect();
-    line(&mut text, format_args!("\nNothing was changed. Requests, writes all with dryRun=All: {}", requests.join(", ")));
+    line(
+        &mut text,
+        format_args!(
+            "\nNothing was changed. Requests, writes all with dryRun=All: {}",
+            requests.join(", ")
+        ),
+    );
     text
 }
 
 fn describe(text: &mut String, one: &Seen, grades: &mut BTreeMap<Grade, usize>) {
     if let Some(why) = &one.why_not {
-        line(text, format_args!("\n- {}: {} ({why})", one.id, one.outcome));
+        line(
+            text,
+            format_args!("\n- {}: {} ({why})", one.id, one.outcome),
+        );
         return;
     }
     match &one.preview {
         None => return,
         Some(Ok(preview)) => {
             *grades.entry(preview.grade).or_insert(0) += 1;
-            line(text, format_args!("\n- {} [{}] {}", one.id, preview.grade, preview.message));
+            line(
+                text,
+                format_args!("\n- {} [{}] {}", one.id, preview.grade, preview.message),
+            );
             for change in &preview.changes {
                 for row in unified(change).lines() {
                     line(text, format_args!("    {row}"));

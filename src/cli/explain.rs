@@ -34,28 +34,32 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
 }
 
 fn index() -> String {
-    let mut text = String::from("Step kinds:\n");
-    for kind in Kind::ALL {
-        text.push_str(&format!("  {kind}\n", kind = kind.as_str()));
-    }
-    text.push_str("\nDiagnostics:\n");
-    for code in Code::ALL {
-        text.push_str(&format!(
+    let kinds = Kind::ALL
+        .iter()
+        .map(|kind| format!("  {}\n", kind.as_str()));
+    let codes = Code::ALL.iter().map(|code| {
+        format!(
             "  {code}  {:<7}  {}\n",
             code.severity().as_str(),
             code.title()
-        ));
-    }
-    text.push_str("\nAlso: expressions, exit-codes\n");
-    text
+        )
+    });
+    let heading = |text: &str| std::iter::once(format!("{text}\n"));
+    heading("Step kinds:")
+        .chain(kinds)
+        .chain(heading("\nDiagnostics:"))
+        .chain(codes)
+        .chain(heading("\nAlso: expressions, exit-codes"))
+        .collect()
 }
 
 fn exit_codes() -> String {
-    let mut text = String::from("# Exit codes\n\n");
-    for exit in Exit::ALL {
-        text.push_str(&format!("{:>3}  {}\n", exit.code(), exit.meaning()));
-    }
-    text
+    let rows = Exit::ALL
+        .iter()
+        .map(|exit| format!("{:>3}  {}\n", exit.code(), exit.meaning()));
+    std::iter::once("# Exit codes\n\n".to_owned())
+        .chain(rows)
+        .collect()
 }
 
 fn unknown(topic: &str) -> CliError {

@@ -45,15 +45,22 @@ pub(super) fn load_file(
     purpose: Purpose,
 ) -> Result<Loaded, CliError> {
     if !file.is_file() {
-        return Err(CliError::usage(format!("there is no plan {}", file.display())));
+        return Err(CliError::usage(format!(
+            "there is no plan {}",
+            file.display()
+        )));
     }
     let mut files = Vec::new();
     for path in inputs {
-        let bytes = fs_err::read(path)
-            .map_err(|error| CliError::usage(error.to_string()))?;
+        let bytes = fs_err::read(path).map_err(|error| CliError::usage(error.to_string()))?;
         files.push((path.display().to_string(), bytes));
     }
-    let given = Given { set: set.to_vec(), files, env: variables(), ..Given::default() };
+    let given = Given {
+        set: set.to_vec(),
+        files,
+        env: variables(),
+        ..Given::default()
+    };
     Ok(check::load(file, &Disk, &given, purpose))
 }
 
@@ -77,30 +84,33 @@ pub(super) fn slice(args: &SliceArgs) -> Slice {
 }
 
 /// Shows diagnostics on stderr; an error where they forbid to go on.
-pub(super) fn judge(
-    diagnostics: &Diagnostics,
-    sources: &SourceMap,
-) -> Result<(), CliError> {
+pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<(), CliError> {
     if !diagnostics.is_empty() {
-        anstream::eprint!("{}", diagnostic::render(diagnostics, sources, Format::Full, style::look()));
+        anstream::eprint!(
+            "{}",
+            diagnostic::render(diagnostics, sources, Format::Full, style::look())
+        );
     }
     if diagnostics.has_errors() {
         let count = diagnostics.error_count();
         let noun = if count == 1 { "error" } else { "errors" };
-        return Err(CliError::new(Exit::Invalid, format!("the plan has {count} {noun}")));
+        return Err(CliError::new(
+            Exit::Invalid,
+            format!("the plan has {count} {noun}"),
+        ));
     }
     Ok(())
 }
 
 /// Reads the copy of a plan that a run keeps, with the inputs that it began with; the sensitive ones come anew from the
 /// environment.
-pub(super) fn recorded(
-    file: &Path,
-    inputs: &Map<String, Value>,
-    purpose: Purpose,
-) -> Result<Loaded, CliError> {
+pub(super) fn recorded(file: &Path, inputs: &Map<String, Value>, purpose: Purpose) -> Loaded {
     let text = Value::Object(inputs.clone()).to_string();
     let files = vec![("the inputs of the run".to_owned(), text.into_bytes())];
-    let given = Given { files, env: variables(), ..Given::default() };
-    Ok(check::load(file, &Disk, &given, purpose))
+    let given = Given {
+        files,
+        env: variables(),
+        ..Given::default()
+    };
+    check::load(file, &Disk, &given, purpose)
 }

@@ -69,9 +69,9 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Reject(args) => answer::answer(args, false),
         Command::Cancel(args) => answer::cancel(args),
         Command::Explain(args) => explain::run(args),
-        Command::Schema(args) => schema::run(args),
+        Command::Schema(args) => Ok(schema::run(args)),
         Command::New(args) => new::run(args),
-        Command::Completions(args) => schema::completions(args),
+        Command::Completions(args) => Ok(schema::completions(args)),
     }
 }
 
@@ -98,7 +98,10 @@ fn log(cli: &Cli) -> Result<(), CliError> {
     };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| CliError::usage(format!("--log: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
 

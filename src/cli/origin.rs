@@ -8,13 +8,19 @@ use crate::event::Origin;
 use crate::journal::RunDir;
 
 /// The time.
-#[expect(clippy::disallowed_methods, reason = "the edge where the run's clock is made")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the run's clock is made"
+)]
 pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// The user, as the shell knows them.
-#[expect(clippy::disallowed_methods, reason = "the edge where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the environment is read"
+)]
 pub(super) fn user() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
@@ -22,7 +28,10 @@ pub(super) fn user() -> String {
 }
 
 /// The host's name, from the kernel where it shows it.
-#[expect(clippy::disallowed_methods, reason = "the edge where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the environment is read"
+)]
 pub(super) fn host() -> String {
     fs_err::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
@@ -33,7 +42,10 @@ pub(super) fn host() -> String {
 }
 
 /// The directories with programs.
-#[expect(clippy::disallowed_methods, reason = "the edge where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the environment is read"
+)]
 pub(super) fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }

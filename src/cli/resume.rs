@@ -18,22 +18,25 @@ const LAB: &str = "in-process";
 
 /// Resumes a run.
 pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
-    let dir = RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
+    let dir =
+        RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
     let state = dir.read().map_err(|error| failed(&error))?.state();
     if state.phase == Phase::Ended(RunResult::Succeeded) {
         anstream::eprintln!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
     }
     if state.origin.server.as_deref() == Some(LAB) {
-        return Err(CliError::usage(format!("{} ran in a lab, which ended with it", dir.id()))
-            .help("`plan run --lab` starts a new one"));
+        return Err(
+            CliError::usage(format!("{} ran in a lab, which ended with it", dir.id()))
+                .help("`plan run --lab` starts a new one"),
+        );
     }
     let stored = dir.stored().map_err(|error| failed(&error))?;
     if !args.as_recorded {
         refuse_changes(&dir)?;
     }
     let plan = dir.plan_file().map_err(|error| failed(&error))?;
-    let loaded = recorded(&plan, &stored.manifest.inputs, Purpose::Run)?;
+    let loaded = recorded(&plan, &stored.manifest.inputs, Purpose::Run);
     let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
     let outcome = loaded.check(Some(&facts), &state.looked_up, &slice(&stored));
     judge(&outcome.diagnostics, &outcome.sources)?;
@@ -61,28 +64,58 @@ fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
         return Ok(());
     }
     for change in &changes {
-        let now = change.now.as_deref().map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into_owned());
+        let now = change.now.as_deref().map_or_else(String::new, |bytes| {
+            String::from_utf8_lossy(bytes).into_owned()
+        });
         let then = String::from_utf8_lossy(&change.then);
         let diff = similar::TextDiff::from_lines(&*then, &now);
-        let names = (format!("{} (as recorded)", change.path), format!("{} (now)", change.path));
+        let names = (
+            format!("{} (as recorded)", change.path),
+            format!("{} (now)", change.path),
+        );
         anstream::eprint!("{}", diff.unified_diff().header(&names.0, &names.1));
     }
     let names: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
-    Err(CliError::new(Exit::Stale, format!("changed since the run began: {}", names.join(", ")))
-        .help("`--as-recorded` goes on with the plan as it was; a new plan is a new run"))
+    Err(CliError::new(
+        Exit::Stale,
+        format!("changed since the run began: {}", names.join(", ")),
+    )
+    .help("`--as-recorded` goes on with the plan as it was; a new plan is a new run"))
 }
 
 /// The flags, and what the run began with where they are silent.
 fn cluster_args(args: &ResumeArgs, stored: &Stored) -> ClusterArgs {
-    let option = |name: &str| stored.manifest.options.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+    let option = |name: &str| {
+        stored
+            .manifest
+            .options
+            .get(name)
+            .and_then(|v| v.as_str())
+            .map(str::to_owned)
+    };
     ClusterArgs {
         context: args.cluster.context.clone().or_else(|| option("context")),
-        kubeconfig: args.cluster.kubeconfig.clone().or_else(|| option("kubeconfig").map(PathBuf::from)),
+        kubeconfig: args
+            .cluster
+            .kubeconfig
+            .clone()
+            .or_else(|| option("kubeconfig").map(PathBuf::from)),
         impersonate: args.cluster.impersonate.clone().or_else(|| option("as")),
     }
 }
 
 fn slice(stored: &Stored) -> Slice {
-    let option = |name: &str| stored.manifest.options.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-    Slice { only: option("only"), from: option("from"), until: option("until") }
+    let option = |name: &str| {
+        stored
+            .manifest
+            .options
+            .get(name)
+            .and_then(|v| v.as_str())
+            .map(str::to_owned)
+    };
+    Slice {
+        only: option("only"),
+        from: option("from"),
+        until: option("until"),
+    }
 }

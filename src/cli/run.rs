@@ -39,16 +39,28 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     if args.dry_run {
         let workspace = workspace(root.clone(), root, args.lab);
         let steps = Steps::new(cluster, workspace);
-        return dry_run::run(&checked, &steps, origin::now(), args.drive.output, args.detailed_exitcode).await;
+        return dry_run::run(
+            &checked,
+            &steps,
+            origin::now(),
+            args.drive.output,
+            args.detailed_exitcode,
+        )
+        .await;
     }
     if ask && !confirmed(&checked, cluster.context(), cluster.server()) {
         anstream::eprintln!("nothing was done");
         return Ok(Exit::Done);
     }
     let random = uuid::Uuid::now_v7().as_u64_pair().1 & 0xffff;
-    let id = run_id(origin::now(), checked.name(), u16::try_from(random).unwrap_or_default());
+    let id = run_id(
+        origin::now(),
+        checked.name(),
+        u16::try_from(random).unwrap_or_default(),
+    );
     let stored = store(args, &checked, &root, cluster.context(), cluster.server());
-    let dir = RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
+    let dir =
+        RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
     anstream::eprintln!("run {id} ({})", dir.path().display());
     let job = Job {
         dir,
@@ -69,7 +81,8 @@ async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), C
         let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
         return Ok((None, cluster, facts));
     }
-    let outcome = load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
+    let outcome =
+        load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(unchecked)?;
     let (lab, cluster, facts) = connect::lab(&checked, args.dry_run).await?;
@@ -79,7 +92,12 @@ async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), C
 /// Where a run's files are, and what stands in for the world in a lab.
 pub(super) fn workspace(files: PathBuf, root: PathBuf, lab: bool) -> Workspace {
     let simulated = lab.then(|| Simulated(Arc::new(istio::control_plane)));
-    Workspace { files, root, path: origin::path(), simulated }
+    Workspace {
+        files,
+        root,
+        path: origin::path(),
+        simulated,
+    }
 }
 
 pub(super) fn unchecked() -> CliError {
@@ -108,9 +126,16 @@ pub(super) fn prove(checked: &Checked) -> BTreeSet<NodeId> {
 }
 
 fn confirmed(checked: &Checked, context: Option<&str>, server: &str) -> bool {
-    let steps = checked.tasks().iter().filter(|task| matches!(task.role, Role::Step(_))).count();
+    let steps = checked
+        .tasks()
+        .iter()
+        .filter(|task| matches!(task.role, Role::Step(_)))
+        .count();
     let context = context.unwrap_or("in-cluster");
-    let question = format!("{}: {steps} steps on context {context} ({server}). Run it? [y/N]", checked.name());
+    let question = format!(
+        "{}: {steps} steps on context {context} ({server}). Run it? [y/N]",
+        checked.name()
+    );
     matches!(style::ask(&question).as_deref(), Some("y" | "yes"))
 }
 
@@ -121,7 +146,11 @@ fn store(
     context: Option<&str>,
     server: &str,
 ) -> Stored {
-    let name = args.plan.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = args
+        .plan
+        .file
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut options = Map::new();
     options.insert("context".to_owned(), json!(context));
     options.insert("kubeconfig".to_owned(), json!(args.cluster.kubeconfig));
@@ -142,7 +171,10 @@ fn store(
         files: checked
             .files()
             .iter()
-            .map(|(path, bytes)| StoredFile { path: path.clone(), bytes: bytes.clone() })
+            .map(|(path, bytes)| StoredFile {
+                path: path.clone(),
+                bytes: bytes.clone(),
+            })
             .collect(),
     }
 }

@@ -12,14 +12,20 @@ use crate::report::status;
 
 /// Shows one run.
 pub(super) fn show(args: &StatusArgs) -> Result<Exit, CliError> {
-    let dir = RunDir::find(&args.state.state_dir, args.run.as_deref()).map_err(|error| failed(&error))?;
+    let dir =
+        RunDir::find(&args.state.state_dir, args.run.as_deref()).map_err(|error| failed(&error))?;
     let recorded = dir.read().map_err(|error| failed(&error))?;
     match args.output {
-        Output::Text => stdout(&status::status(&recorded.state(), dir.is_held(), origin::now())),
+        Output::Text => stdout(&status::status(
+            &recorded.state(),
+            dir.is_held(),
+            origin::now(),
+        )),
         Output::Json => {
             for event in &recorded.events {
-                let line = serde_json::to_string(event)
-                    .map_err(|error| CliError::new(Exit::Bug, "an event that cannot be written").because(&error))?;
+                let line = serde_json::to_string(event).map_err(|error| {
+                    CliError::new(Exit::Bug, "an event that cannot be written").because(&error)
+                })?;
                 stdout(&format!("{line}\n"));
             }
         }
@@ -33,7 +39,10 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     let mut rows = Vec::new();
     for dir in &dirs {
         // A run that died before its first event has nothing to tell.
-        let state = dir.read().map(|recorded| recorded.state()).unwrap_or_default();
+        let state = dir
+            .read()
+            .map(|recorded| recorded.state())
+            .unwrap_or_default();
         rows.push((dir, state));
     }
     match args.output {
@@ -47,10 +56,15 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
                 .collect();
             stdout(&format!("{:#}\n", json!(all)));
         }
-        Output::Text if rows.is_empty() => anstream::eprintln!("no runs in {}", args.state.state_dir.display()),
+        Output::Text if rows.is_empty() => {
+            anstream::eprintln!("no runs in {}", args.state.state_dir.display());
+        }
         Output::Text => {
             for (dir, state) in &rows {
-                stdout(&format!("{}\n", status::row(state, dir.is_held()).trim_end()));
+                stdout(&format!(
+                    "{}\n",
+                    status::row(state, dir.is_held()).trim_end()
+                ));
             }
         }
     }

@@ -19,7 +19,12 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
         let warnings = checked.diagnostics.warning_count();
         let denied = args.deny == Some(Deny::Warnings) && warnings > 0;
         invalid |= denied || checked.diagnostics.has_errors();
-        show(args.format, &checked.diagnostics, &checked.sources, &mut documents);
+        show(
+            args.format,
+            &checked.diagnostics,
+            &checked.sources,
+            &mut documents,
+        );
         if args.format == DiagnosticFormat::Full {
             summary(&file.display().to_string(), &checked.diagnostics);
         }
@@ -62,7 +67,9 @@ fn merged(documents: &[String]) -> String {
         match (&mut first, next) {
             (serde_json::Value::Array(all), serde_json::Value::Array(more)) => all.extend(more),
             (all, more) => {
-                if let (Some(all), Some(more)) = (all["runs"].as_array_mut(), more["runs"].as_array()) {
+                if let (Some(all), Some(more)) =
+                    (all["runs"].as_array_mut(), more["runs"].as_array())
+                {
                     all.extend(more.iter().cloned());
                 }
             }

@@ -16,7 +16,9 @@ pub(crate) struct Desk {
 impl Desk {
     /// An empty directory.
     pub(crate) fn new() -> Self {
-        Self { directory: TempDir::new().unwrap() }
+        Self {
+            directory: TempDir::new().unwrap(),
+        }
     }
 
     /// Its path.
@@ -55,14 +57,19 @@ impl Desk {
     /// The one run in this directory.
     pub(crate) fn run_id(&self) -> String {
         let mut runs = fs_err::read_dir(self.path().join(".plan/runs")).unwrap();
-        let name = runs.next().unwrap().unwrap().file_name().into_string().unwrap();
+        let name = runs
+            .next()
+            .unwrap()
+            .unwrap()
+            .file_name()
+            .into_string()
+            .unwrap();
         assert!(runs.next().is_none(), "more than one run");
         name
     }
 }
 
 /// How a command ended.
-#[must_use]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -73,7 +80,13 @@ impl Ended {
     /// Asserts the exit code, and shows everything where it is another.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\nstdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -81,7 +94,11 @@ impl Ended {
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
         let said = self.stdout.contains(text) || self.stderr.contains(text);
-        assert!(said, "`{text}` is not in\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(
+            said,
+            "`{text}` is not in\nstdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -89,7 +106,11 @@ impl Ended {
     #[track_caller]
     pub(crate) fn hides(self, text: &str) -> Self {
         let said = self.stdout.contains(text) || self.stderr.contains(text);
-        assert!(!said, "`{text}` is in\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(
+            !said,
+            "`{text}` is in\nstdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -118,11 +139,17 @@ impl Mesh {
             server.seed(&Shape::revision(&version.parse().unwrap(), revision).configuration());
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = server.clone();
         runtime.spawn(async move { serving.serve(listener).await });
-        Self { server, _runtime: runtime, port }
+        Self {
+            server,
+            _runtime: runtime,
+            port,
+        }
     }
 
     /// Writes a kubeconfig that leads to it, and returns its path.

@@ -38,7 +38,10 @@ pub struct Workspace {
 
 /// Renders a control plane without istioctl: for the lab.
 #[derive(Clone)]
-pub struct Simulated(pub Arc<dyn Fn(&Version, &str) -> Vec<Value> + Send + Sync>);
+pub struct Simulated(pub Arc<Rendering>);
+
+/// A version and a revision in, the objects of its control plane out.
+type Rendering = dyn Fn(&Version, &str) -> Vec<Value> + Send + Sync;
 
 impl std::fmt::Debug for Simulated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,7 +67,9 @@ pub(super) async fn render(
     if let Some(simulated) = &workspace.simulated
         && binary::istioctl(step, &version, workspace).await.is_err()
     {
-        context.note(format!("the lab renders a minimal control plane: there is no istioctl of version {version}"));
+        context.note(format!(
+            "the lab renders a minimal control plane: there is no istioctl of version {version}"
+        ));
         let objects = (simulated.0)(&version, &step.revision);
         return Ok(objects.into_iter().map(Object::new).collect());
     }

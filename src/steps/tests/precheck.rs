@@ -12,7 +12,7 @@ fn alive(mesh: &Mesh) {
     }
 }
 
-fn with(extra: Value) -> Value {
+fn with(extra: &Value) -> Value {
     let mut with = json!({ "from": "1.28.2", "to": "1.29.1" });
     for (key, value) in extra.as_object().into_iter().flatten() {
         with[key] = value.clone();
@@ -25,7 +25,7 @@ async fn a_sound_mesh_passes_and_every_look_is_told() {
     let mesh = Mesh::new();
     alive(&mesh);
     mesh.workload("api", "default", &json!({}));
-    let done = mesh.run(Kind::Precheck, with(json!({}))).await.unwrap();
+    let done = mesh.run(Kind::Precheck, with(&json!({}))).await.unwrap();
     let findings = done.outputs["findings"].as_array().unwrap();
     for code in [
         "hop",
@@ -69,7 +69,7 @@ async fn each_fault_is_found_with_its_object() {
     let error = mesh
         .run(
             Kind::Precheck,
-            with(json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "absent"] })),
+            with(&json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "absent"] })),
         )
         .await
         .unwrap_err();

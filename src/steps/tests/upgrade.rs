@@ -39,11 +39,26 @@ async fn upgrade(from: &str, to: &str) {
     let mesh = on(&lab);
     let steps: [(Kind, Value); 6] = [
         (Kind::Precheck, json!({ "from": from, "to": to })),
-        (Kind::InstallRevision, json!({ "revision": "canary", "version": to, "take_over": ["*/*"] })),
-        (Kind::WaitReady, json!({ "revision": "canary", "version": to })),
-        (Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" })),
-        (Kind::Restart, json!({ "namespace": "shop", "revision": "canary" })),
-        (Kind::VerifyXds, json!({ "namespace": "shop", "revision": "canary", "version": to })),
+        (
+            Kind::InstallRevision,
+            json!({ "revision": "canary", "version": to, "take_over": ["*/*"] }),
+        ),
+        (
+            Kind::WaitReady,
+            json!({ "revision": "canary", "version": to }),
+        ),
+        (
+            Kind::LabelNs,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        ),
+        (
+            Kind::Restart,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        ),
+        (
+            Kind::VerifyXds,
+            json!({ "namespace": "shop", "revision": "canary", "version": to }),
+        ),
     ];
     let before = replica_sets(&mesh);
     for (kind, with) in &steps {
@@ -53,12 +68,20 @@ async fn upgrade(from: &str, to: &str) {
             assert_eq!(done.outputs["moved"], 5, "{}", done.message);
         }
     }
-    assert_eq!(replica_sets(&mesh), before + 3, "each workload restarted once");
+    assert_eq!(
+        replica_sets(&mesh),
+        before + 3,
+        "each workload restarted once"
+    );
     for (kind, with) in &steps[1..] {
         let again = mesh.run(*kind, with.clone()).await.unwrap();
         assert!(!again.changed, "{} again: {}", kind.as_str(), again.message);
     }
-    assert_eq!(replica_sets(&mesh), before + 3, "a second run restarts nothing");
+    assert_eq!(
+        replica_sets(&mesh),
+        before + 3,
+        "a second run restarts nothing"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,18 +103,34 @@ async fn proxies_that_did_not_move_are_judged_by_name() {
     let lab = shop.open().await;
     let mesh = on(&lab);
     for (kind, with) in [
-        (Kind::InstallRevision, json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] })),
+        (
+            Kind::InstallRevision,
+            json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] }),
+        ),
         (Kind::WaitReady, json!({ "revision": "canary" })),
-        (Kind::LabelNs, json!({ "namespace": "shop", "revision": "canary" })),
+        (
+            Kind::LabelNs,
+            json!({ "namespace": "shop", "revision": "canary" }),
+        ),
     ] {
         mesh.run(kind, with).await.unwrap();
     }
     // Nothing was restarted: every proxy is still on the old control plane.
     let error = mesh
-        .run(Kind::VerifyXds, json!({ "namespace": "shop", "revision": "canary", "settle": "5s" }))
+        .run(
+            Kind::VerifyXds,
+            json!({ "namespace": "shop", "revision": "canary", "settle": "5s" }),
+        )
         .await
         .unwrap_err();
-    assert_eq!(error.failure.message, "5 of 5 proxies in shop are not on canary: 5 OLD");
+    assert_eq!(
+        error.failure.message,
+        "5 of 5 proxies in shop are not on canary: 5 OLD"
+    );
     assert_eq!(error.failure.details.len(), 5);
-    assert!(error.failure.details[0].starts_with("OLD     cart-"), "{:?}", error.failure.details);
+    assert!(
+        error.failure.details[0].starts_with("OLD     cart-"),
+        "{:?}",
+        error.failure.details
+    );
 }
