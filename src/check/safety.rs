@@ -268,15 +268,23 @@ impl Found<'_> {
             else {
                 continue;
             };
-            if revision != "default" || before {
+            if revision != "default" {
                 continue;
             }
-            let problem = Diagnostic::new(
-                Code::InPlaceUpgrade,
-                "an in-place upgrade, and no precheck before it can stop it",
-            )
-            .at(task.span, "replaces the control plane that runs")
-            .help("let it need a `precheck`, or install a revision of its own beside the old one");
+            let (message, help) = if before {
+                (
+                    "an in-place upgrade: there is no old control plane to go back to",
+                    "install a revision of its own beside the old one, or `allow` it with the reason",
+                )
+            } else {
+                (
+                    "an in-place upgrade, and no precheck before it can stop it",
+                    "let it need a `precheck`, or install a revision of its own beside the old one",
+                )
+            };
+            let problem = Diagnostic::new(Code::InPlaceUpgrade, message)
+                .at(task.span, "replaces the control plane that runs")
+                .help(help);
             self.tell(task, problem);
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::args::{DriveArgs, Output, ReportKind};
 use super::error::CliError;
@@ -58,16 +59,18 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
     let files = files.parent().unwrap_or(&job.root).to_path_buf();
     let workspace = super::run::workspace(files, job.root.clone(), job.lab);
+    let (reporters, bars) = reporters(args)?;
     let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
     let run = Run {
         id: id.clone(),
         execute: Arc::new(Steps::new(job.cluster.clone(), workspace)),
         journal,
-        reporters: reporters(args)?,
+        reporters,
         clock: Arc::new(SystemClock),
         options: options(&job, args),
-        gatekeeper: style::is_interactive().then(|| Arc::new(Terminal) as Arc<dyn Gatekeeper>),
+        gatekeeper: style::is_interactive()
+            .then(|| Arc::new(Terminal(bars)) as Arc<dyn Gatekeeper>),
         lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
         mailbox: Some(job.dir.mailbox()),
         resume: job.resume,
@@ -130,14 +133,16 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
     }
 }
 
-fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
+/// The reports, and the progress bars where they are drawn.
+fn reporters(args: &DriveArgs) -> Result<(Vec<Box<dyn Reporter>>, MultiProgress), CliError> {
     let mut all: Vec<Box<dyn Reporter>> = Vec::new();
+    let mut bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
     match args.output {
         Output::Json => all.push(Box::new(report::Json::new(Box::new(std::io::stdout())))),
         Output::Text if style::is_terminal() => {
-            all.push(Box::new(report::Progress::new(
-                indicatif::ProgressDrawTarget::stderr(),
-            )));
+            let progress = report::Progress::new(ProgressDrawTarget::stderr());
+            bars = progress.bars();
+            all.push(Box::new(progress));
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }
@@ -149,7 +154,7 @@ fn reporters(args: &DriveArgs) -> Result<Vec<Box<dyn Reporter>>, CliError> {
             ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
         }
     }
-    Ok(all)
+    Ok((all, bars))
 }
 
 /// Passes SIGINT and SIGTERM on to the run.
@@ -194,19 +199,16 @@ impl engine::Lease for Leases {
     }
 }
 
-/// The person at the terminal.
-struct Terminal;
+/// The person at the terminal, asked between the progress bars.
+struct Terminal(MultiProgress);
 
 impl Gatekeeper for Terminal {
     fn ask(&self, question: Question) -> BoxFuture<'static, Option<Reply>> {
+        let bars = self.0.clone();
         async move {
-            let answer = tokio::task::spawn_blocking(move || {
-                style::ask(&format!(
-                    "{}: {} [y/n/later]",
-                    question.node, question.message
-                ))
-            });
-            let approve = match answer.await.ok()?.as_deref()? {
+            let text = format!("{}: {} [y/n/later]", question.node, question.message);
+            let asked = tokio::task::spawn_blocking(move || bars.suspend(|| style::ask(&text)));
+            let approve = match asked.await.ok()?.as_deref()? {
                 "y" | "yes" => true,
                 "n" | "no" => false,
                 _ => return None,

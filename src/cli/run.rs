@@ -72,7 +72,16 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         lab: args.lab,
         resume: None,
     };
-    drive(job, &args.drive, &args.state.state_dir).await
+    let path = job.dir.path().to_path_buf();
+    let ended = drive(job, &args.drive, &args.state.state_dir).await;
+    if ended
+        .as_ref()
+        .is_err_and(|error| error.exit() == Exit::Locked)
+    {
+        // It never began: there is nothing to resume, and nothing to keep.
+        let _nothing_to_keep = fs_err::remove_dir_all(path);
+    }
+    ended
 }
 
 /// The cluster that is meant: the user's, or a lab that lives as long as the run.

@@ -138,7 +138,7 @@ codes! {
     SkippedMinor = "P0505" Error "a hop skips a minor version",
     MaxHopTooLarge = "P0506" Error "a `max_hop` above 2",
     RestartAllAtOnce = "P0507" Warning "everything is restarted at once",
-    InPlaceUpgrade = "P0508" Warning "an in-place upgrade without a hard precheck",
+    InPlaceUpgrade = "P0508" Warning "an in-place upgrade",
     RollbackUnavailable = "P0509" Error "`on_failure: rollback` is not available yet",
     UnknownAllow = "P0510" Error "an `allow` of a code that does not exist",
     NotAllowable = "P0511" Error "an `allow` of a code that cannot be allowed",

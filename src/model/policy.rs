@@ -193,7 +193,7 @@ pub struct Retry {
     pub attempts: Option<Attempts>,
     /// The delays between attempts.
     pub backoff: Option<Backoff>,
-    /// Which failures are tried again; default [transient].
+    /// Which failures are tried again; default: transient ones.
     pub on: Option<Vec<RetryOn>>,
     /// The longest time all attempts and delays together may take before no further one starts.
     pub budget: Option<Span>,
