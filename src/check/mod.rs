@@ -5,6 +5,7 @@
 //! told in one go.
 
 pub mod checked;
+mod cycle;
 mod expand;
 mod facts;
 mod files;
@@ -20,6 +21,7 @@ mod slice;
 mod tree;
 mod unused;
 mod values;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;

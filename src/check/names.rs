@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use super::cycle::cycle;
 use super::parsed::{Body, Items, Plan, Step, Steps};
-use super::schema::quoted;
 use super::shape::InputTypes;
 use super::tree::Tree;
+use super::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::graph::Graph;
 use crate::source::Span;
@@ -226,7 +227,7 @@ impl<'a> Names<'a> {
                 problem.help("a group's inner steps are not visible from outside: need the group")
             }
             None if !names.is_empty() && names.len() <= 10 => {
-                problem.help(format!("there are {}", quoted(&names)))
+                problem.help(format!("there are {}", words::quoted(&names)))
             }
             _ => problem,
         };
@@ -267,7 +268,7 @@ impl<'a> Names<'a> {
             .suggest(name, names.iter().copied());
         self.out.push(match problem.help {
             None if names.is_empty() => problem.help("declare it under `inputs`"),
-            None => problem.help(format!("the inputs are {}", quoted(&names))),
+            None => problem.help(format!("the inputs are {}", words::quoted(&names))),
             Some(_) => problem,
         });
     }
@@ -288,7 +289,7 @@ impl<'a> Names<'a> {
         problem = problem.suggest(name, names.clone());
         if problem.help.is_none() {
             let names: Vec<&str> = names.collect();
-            problem = problem.help(format!("known here are {}", quoted(&names)));
+            problem = problem.help(format!("known here are {}", words::quoted(&names)));
         }
         self.out.push(problem);
     }
@@ -402,7 +403,7 @@ impl<'a> Names<'a> {
             .suggest(output, known.iter().copied());
             self.out.push(match problem.help {
                 None if known.is_empty() => problem.help("it has no outputs"),
-                None => problem.help(format!("it has {}", quoted(&known))),
+                None => problem.help(format!("it has {}", words::quoted(&known))),
                 Some(_) => problem,
             });
             return;
@@ -464,35 +465,6 @@ impl<'a> Names<'a> {
         };
         self.orders[steps.id].sequence = sequence;
     }
-}
-
-/// Words a cycle, edge by edge.
-fn cycle(nodes: &[usize], edges: &[(usize, usize, Span)], steps: &Steps) -> Diagnostic {
-    let name = |node: usize| steps.list[node].key.text.as_str();
-    let mut round: Vec<&str> = nodes.iter().rev().map(|node| name(*node)).collect();
-    round.push(round[0]);
-    let mut problem = Diagnostic::new(
-        Code::Cycle,
-        format!("steps wait for each other: {}", round.join(" → ")),
-    );
-    // From the last: each waits for the one before it, the first for the last.
-    for place in (0..nodes.len()).rev() {
-        let (needed, needing) = match place {
-            0 => (nodes[nodes.len() - 1], nodes[0]),
-            _ => (nodes[place - 1], nodes[place]),
-        };
-        let span = edges
-            .iter()
-            .find(|(from, to, _)| (*from, *to) == (needed, needing))
-            .map(|edge| edge.2);
-        let label = format!("`{}` waits for `{}`", name(needing), name(needed));
-        problem = match (span, problem.primary.is_some()) {
-            (Some(span), false) => problem.at(span, label),
-            (Some(span), true) => problem.also(span, label),
-            (None, _) => problem,
-        };
-    }
-    problem
 }
 
 fn all_ids<'a>(steps: &'a Steps, ids: &mut HashSet<&'a str>) {

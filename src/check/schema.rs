@@ -9,10 +9,11 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value as Json};
 
 use super::tree::{Branch, Tree};
+use super::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::model::policy::{OnFailure, Retry, Timeout};
 use crate::model::{self, Kind, plan};
-use crate::source::{Core, Scalar, Span, Style};
+use crate::source::{Core, Scalar, Span};
 use crate::template::{Template, Type, Types};
 
 /// A schema with the definitions that it refers to.
@@ -161,7 +162,8 @@ impl<'a> Validation<'a> {
             } else if additional == Some(&Json::Bool(false)) {
                 let known = properties.into_iter().flat_map(Map::keys);
                 let known: Vec<&str> = known.map(String::as_str).collect();
-                self.out.push(unknown_key(&key.text, key.span, &known));
+                self.out
+                    .push(words::unknown_key(&key.text, key.span, &known));
                 let free = known
                     .iter()
                     .copied()
@@ -179,7 +181,7 @@ impl<'a> Validation<'a> {
         let required = schema.get("required").and_then(Json::as_array);
         for name in required.into_iter().flatten().filter_map(Json::as_str) {
             if tree.get(name).is_none() && !meant.contains(&name) && !self.truncated {
-                self.out.push(missing(name, owner));
+                self.out.push(words::missing(name, owner));
             }
         }
     }
@@ -238,7 +240,7 @@ impl<'a> Validation<'a> {
             let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
             return self.name_of(text, span, &names);
         }
-        unquoted(scalar, span, self.out);
+        words::unquoted(scalar, span, self.out);
         let Some(pattern) = schema.get("pattern").and_then(Json::as_str) else {
             return;
         };
@@ -375,7 +377,7 @@ impl<'a> Validation<'a> {
             .suggest(text, names.iter().copied());
         self.out.push(match problem.help {
             Some(_) => problem,
-            None => problem.help(format!("allowed are {}", quoted(names))),
+            None => problem.help(format!("allowed are {}", words::quoted(names))),
         });
     }
 
@@ -407,44 +409,6 @@ fn head(tree: &Tree) -> Span {
         Branch::Map(pairs) => pairs.first().map_or(tree.span, |(key, _)| key.span),
         Branch::Seq(items) => items.first().map_or(tree.span, head),
         _ => tree.span,
-    }
-}
-
-/// An unknown key, with the one that was probably meant.
-pub(super) fn unknown_key(name: &str, span: Span, known: &[&str]) -> Diagnostic {
-    let problem = Diagnostic::new(Code::UnknownKey, format!("unknown key `{name}`"))
-        .at(span, "not a key of this map")
-        .suggest(name, known.iter().copied());
-    match problem.help {
-        Some(_) => problem,
-        None => problem.help(format!("known are {}", quoted(known))),
-    }
-}
-
-/// A key that is not there.
-pub(super) fn missing(name: &str, owner: Span) -> Diagnostic {
-    Diagnostic::new(Code::MissingKey, format!("the key `{name}` is missing"))
-        .at(owner, format!("lacks `{name}`"))
-}
-
-/// Warns where other readers of YAML would see another value than the text.
-pub(super) fn unquoted(scalar: &Scalar, span: Span, out: &mut Diagnostics) {
-    let shown = match scalar.core() {
-        _ if scalar.style != Style::Plain => return,
-        Core::Int(int) => int.to_string(),
-        Core::Float(float) => float.to_string(),
-        _ => return,
-    };
-    if shown != scalar.text {
-        let text = &scalar.text;
-        out.push(
-            Diagnostic::new(
-                Code::UnquotedNumber,
-                format!("`{text}` is text here, and other readers take it for {shown}"),
-            )
-            .at(span, "looks like a number")
-            .help(format!("quote it: \"{text}\"")),
-        );
     }
 }
 
@@ -500,10 +464,4 @@ fn found(scalar: &Scalar) -> &'static str {
         Core::Int(_) | Core::Float(_) => "a number",
         Core::Str => "a string",
     }
-}
-
-/// Names in backticks, one after the other.
-pub(super) fn quoted(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use super::parsed::{Declared, Plan};
 use super::tree::{Branch, Tree};
-use super::{Given, Purpose, schema};
+use super::words;
+use super::{Given, Purpose};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::mesh::version::Version;
 use crate::model;
@@ -62,7 +63,7 @@ fn typed(
         (InputType::Map, _) => wrong("a map"),
         (_, Branch::Scalar(scalar)) => {
             if !matches!(kind, InputType::Number | InputType::Bool) {
-                schema::unquoted(scalar, tree.span, out);
+                words::unquoted(scalar, tree.span, out);
             }
             scalar_value(kind, scalar).map_err(|message| Mismatch {
                 span: tree.span,

@@ -11,6 +11,7 @@ use super::files::Loader;
 use super::parsed::{Declared, Plan, Step, Steps};
 use super::schema::{self, NoTypes, Schema};
 use super::tree::{Tree, no_template};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::model::id::is_step_id;
 use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
@@ -89,7 +90,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let owner = if node.is_map() { node.head() } else { start };
         for name in ["version", "name", "steps"] {
             if !fields.contains_key(name) && node.is_map() && !self.truncated {
-                self.out.push(schema::missing(name, owner));
+                self.out.push(words::missing(name, owner));
             }
         }
         if let Some(entry) = fields.get("version") {
@@ -266,7 +267,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
             self.wrong(&format!("{what} is a text"), node);
             return None;
         };
-        schema::unquoted(scalar, node.span, &mut self.out);
+        words::unquoted(scalar, node.span, &mut self.out);
         (!no_template(&scalar.text, node.span, what, &mut self.out)).then(|| scalar.text.clone())
     }
 
@@ -341,7 +342,7 @@ fn fields<'n>(
     }
     for entry in unknown {
         let Key { text, span } = &entry.key;
-        out.push(schema::unknown_key(text, *span, known));
+        out.push(words::unknown_key(text, *span, known));
         if let Some(meant) = suggest::closest(text, known.iter().copied())
             && let Some(name) = known.iter().find(|name| **name == meant)
         {

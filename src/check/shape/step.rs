@@ -6,6 +6,7 @@ use super::{InputTypes, Shaper, fields};
 use crate::check::parsed::{Body, ForEach, Group, Items, Step};
 use crate::check::schema::{self, Schema};
 use crate::check::tree::{Branch, Tree, no_template};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::model::Kind;
 use crate::model::plan::Uses;
@@ -112,7 +113,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             (None, None) => {
                 if !self.shaper.truncated && !self.hollow {
                     self.push(
-                        schema::missing("uses", self.key.span)
+                        words::missing("uses", self.key.span)
                             .help("a step has `uses`, a group has `steps`"),
                     );
                 }
@@ -167,7 +168,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             problem = problem.help(if text.contains('/') || text.contains(".y") {
                 format!("a sub-plan's path begins with `./`: `./{text}`")
             } else {
-                format!("there are {}", schema::quoted(&names))
+                format!("there are {}", words::quoted(&names))
             });
         }
         self.push(problem);
@@ -242,7 +243,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             [] => self.push(
                 Diagnostic::new(
                     Code::ConflictingKeys,
-                    format!("exactly one of {} is needed", schema::quoted(names)),
+                    format!("exactly one of {} is needed", words::quoted(names)),
                 )
                 .at(owner, "names none of them"),
             ),
@@ -306,7 +307,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         let Some(steps) = inner.get("steps").copied() else {
             if entry.value.is_map() {
                 if !self.shaper.truncated {
-                    self.push(schema::missing("steps", entry.key.span));
+                    self.push(words::missing("steps", entry.key.span));
                 }
             } else {
                 self.shaper
@@ -345,8 +346,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         };
         if variable.is_none() && !self.shaper.truncated {
             self.push(
-                schema::missing("as", entry.key.span)
-                    .help("name the item, such as `as: namespace`"),
+                words::missing("as", entry.key.span).help("name the item, such as `as: namespace`"),
             );
         }
         let variable = variable.and_then(|entry| self.variable(&entry.value));

@@ -1,0 +1,48 @@
+//! What several passes say alike.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::source::{Core, Scalar, Span, Style};
+
+/// An unknown key, with the one that was probably meant.
+pub(super) fn unknown_key(name: &str, span: Span, known: &[&str]) -> Diagnostic {
+    let problem = Diagnostic::new(Code::UnknownKey, format!("unknown key `{name}`"))
+        .at(span, "not a key of this map")
+        .suggest(name, known.iter().copied());
+    match problem.help {
+        Some(_) => problem,
+        None => problem.help(format!("known are {}", quoted(known))),
+    }
+}
+
+/// A key that is not there.
+pub(super) fn missing(name: &str, owner: Span) -> Diagnostic {
+    Diagnostic::new(Code::MissingKey, format!("the key `{name}` is missing"))
+        .at(owner, format!("lacks `{name}`"))
+}
+
+/// Warns where other readers of YAML would see another value than the text.
+pub(super) fn unquoted(scalar: &Scalar, span: Span, out: &mut Diagnostics) {
+    let shown = match scalar.core() {
+        _ if scalar.style != Style::Plain => return,
+        Core::Int(int) => int.to_string(),
+        Core::Float(float) => float.to_string(),
+        _ => return,
+    };
+    if shown != scalar.text {
+        let text = &scalar.text;
+        out.push(
+            Diagnostic::new(
+                Code::UnquotedNumber,
+                format!("`{text}` is text here, and other readers take it for {shown}"),
+            )
+            .at(span, "looks like a number")
+            .help(format!("quote it: \"{text}\"")),
+        );
+    }
+}
+
+/// Names in backticks, one after the other.
+pub(super) fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
