@@ -92,11 +92,10 @@ pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<()
         );
     }
     if diagnostics.has_errors() {
-        let count = diagnostics.error_count();
-        let noun = if count == 1 { "error" } else { "errors" };
+        let errors = count(diagnostics.error_count(), "error");
         return Err(CliError::new(
             Exit::Invalid,
-            format!("the plan has {count} {noun}"),
+            format!("the plan has {errors}"),
         ));
     }
     Ok(())
@@ -113,4 +112,10 @@ pub(super) fn recorded(file: &Path, inputs: &Map<String, Value>, purpose: Purpos
         ..Given::default()
     };
     check::load(file, &Disk, &given, purpose)
+}
+
+/// `1 error`, `2 errors`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }

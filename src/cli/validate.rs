@@ -3,7 +3,7 @@
 use super::args::{Deny, DiagnosticFormat, ValidateArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::load_file;
+use super::load::{count, load_file};
 use super::{stdout, style};
 use crate::check::{Purpose, Slice};
 use crate::diagnostic::{Diagnostics, Format, render};
@@ -83,6 +83,7 @@ fn summary(file: &str, diagnostics: &Diagnostics) {
     if errors == 0 && warnings == 0 {
         anstream::eprintln!("{file}: valid");
     } else {
-        anstream::eprintln!("{file}: {errors} errors, {warnings} warnings");
+        let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+        anstream::eprintln!("{file}: {errors}, {warnings}");
     }
 }
