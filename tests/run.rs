@@ -166,6 +166,11 @@ fn wrong_usage_and_lost_clusters_have_codes_of_their_own() {
         .says("absent.yaml");
     desk.plan(&["run", "plan.yaml"]).exits(64).says("--yes");
     desk.plan(&["run", "plan.yaml", "--yes"]).exits(8);
+    desk.file("label.yaml", LABEL);
+    desk.plan(&["validate", "label.yaml", "--set", "nothing=1"])
+        .exits(64);
+    desk.plan(&["graph", "label.yaml", "--set", "namespaces=No_Name"])
+        .exits(64);
     desk.plan(&["resume", "nope"])
         .exits(64)
         .says("no run `nope`");

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::style;
 use crate::check::{self, Given, Loaded, Purpose, ReadFile, Slice};
-use crate::diagnostic::{self, Diagnostics, Format};
+use crate::diagnostic::{self, Code, Diagnostics, Format};
 use crate::source::SourceMap;
 
 /// The beginning of the variables that give sensitive inputs: `PLAN_INPUT_TOKEN` gives `token`.
@@ -93,10 +93,10 @@ pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<()
     }
     if diagnostics.has_errors() {
         let errors = count(diagnostics.error_count(), "error");
-        return Err(CliError::new(
-            Exit::Invalid,
-            format!("the plan has {errors}"),
-        ));
+        return Err(match blame(diagnostics) {
+            Exit::Usage => CliError::usage(format!("the given inputs have {errors}")),
+            exit => CliError::new(exit, format!("the plan has {errors}")),
+        });
     }
     Ok(())
 }
@@ -112,6 +112,17 @@ pub(super) fn recorded(file: &Path, inputs: &Map<String, Value>, purpose: Purpos
         ..Given::default()
     };
     check::load(file, &Disk, &given, purpose)
+}
+
+/// Whose the errors are: the plan's and its inputs files', or, where none has a place in a file, the flags'.
+pub(super) fn blame(diagnostics: &Diagnostics) -> Exit {
+    let of_a_flag = |code| matches!(code, Code::BadInputValue | Code::UndeclaredInput);
+    let mut errors = diagnostics.iter().filter(|found| found.is_error());
+    if errors.all(|found| of_a_flag(found.code) && found.primary.is_none()) {
+        Exit::Usage
+    } else {
+        Exit::Invalid
+    }
 }
 
 /// `1 error`, `2 errors`.

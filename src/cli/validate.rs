@@ -3,7 +3,7 @@
 use super::args::{Deny, DiagnosticFormat, ValidateArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{count, load_file};
+use super::load::{blame, count, load_file};
 use super::{stdout, style};
 use crate::check::{Purpose, Slice};
 use crate::diagnostic::{Diagnostics, Format, render};
@@ -11,14 +11,18 @@ use crate::source::SourceMap;
 
 /// Checks each plan; 3 where one is invalid.
 pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
-    let mut invalid = false;
+    let mut worst = Exit::Done;
     let mut documents = Vec::new();
     for file in &args.files {
         let loaded = load_file(file, &args.set, &args.inputs, Purpose::Validate)?;
         let checked = loaded.check(None, &std::collections::BTreeMap::new(), &Slice::default());
         let warnings = checked.diagnostics.warning_count();
         let denied = args.deny == Some(Deny::Warnings) && warnings > 0;
-        invalid |= denied || checked.diagnostics.has_errors();
+        if checked.diagnostics.has_errors() {
+            worst = blame(&checked.diagnostics);
+        } else if denied {
+            worst = Exit::Invalid;
+        }
         show(
             args.format,
             &checked.diagnostics,
@@ -32,7 +36,7 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
     if !documents.is_empty() {
         stdout(&merged(&documents));
     }
-    Ok(if invalid { Exit::Invalid } else { Exit::Done })
+    Ok(worst)
 }
 
 fn show(
