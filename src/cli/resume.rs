@@ -85,14 +85,7 @@ fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
 
 /// The flags, and what the run began with where they are silent.
 fn cluster_args(args: &ResumeArgs, stored: &Stored) -> ClusterArgs {
-    let option = |name: &str| {
-        stored
-            .manifest
-            .options
-            .get(name)
-            .and_then(|v| v.as_str())
-            .map(str::to_owned)
-    };
+    let option = |name| option(stored, name);
     ClusterArgs {
         context: args.cluster.context.clone().or_else(|| option("context")),
         kubeconfig: args
@@ -105,17 +98,16 @@ fn cluster_args(args: &ResumeArgs, stored: &Stored) -> ClusterArgs {
 }
 
 fn slice(stored: &Stored) -> Slice {
-    let option = |name: &str| {
-        stored
-            .manifest
-            .options
-            .get(name)
-            .and_then(|v| v.as_str())
-            .map(str::to_owned)
-    };
+    let option = |name| option(stored, name);
     Slice {
         only: option("only"),
         from: option("from"),
         until: option("until"),
     }
+}
+
+/// A flag that the run began with.
+fn option(stored: &Stored, name: &str) -> Option<String> {
+    let value = stored.manifest.options.get(name)?;
+    value.as_str().map(str::to_owned)
 }

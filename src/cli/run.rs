@@ -24,7 +24,10 @@ use crate::steps::{Simulated, Steps, Workspace};
 /// Checks the plan, looks at the cluster, asks, and runs.
 pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let loaded = load(&args.plan, Purpose::Run)?;
-    judge_early(&args.plan.file, &loaded)?;
+    // What is wrong with the text is said before the cluster is asked.
+    if loaded.diagnostics().has_errors() {
+        judge(loaded.diagnostics(), loaded.sources())?;
+    }
     let ask = !(args.dry_run || args.lab || args.drive.yes);
     if ask && !style::is_interactive() {
         return Err(CliError::usage("nobody is there to say yes")
@@ -111,17 +114,6 @@ pub(super) fn workspace(files: PathBuf, root: PathBuf, lab: bool) -> Workspace {
 
 pub(super) fn unchecked() -> CliError {
     CliError::new(Exit::Bug, "a plan without errors that cannot be run")
-}
-
-/// What is wrong with the text is said before the cluster is asked.
-fn judge_early(file: &Path, loaded: &crate::check::Loaded) -> Result<(), CliError> {
-    if loaded.diagnostics().has_errors() {
-        judge(loaded.diagnostics(), loaded.sources())?;
-    }
-    if !file.is_file() {
-        return Err(CliError::usage(format!("{} is no file", file.display())));
-    }
-    Ok(())
 }
 
 fn directory(file: &Path) -> Result<PathBuf, CliError> {

@@ -105,7 +105,7 @@ impl Report {
         });
     }
 
-    /// Whether nothing but passes was found under a code since it held `count` findings.
+    /// How many findings are more than passes.
     pub(super) fn count(&self) -> usize {
         self.findings
             .iter()
