@@ -6,6 +6,7 @@ mod harness;
 mod invalid;
 mod readme;
 mod run;
+mod scenarios;
 
 #[test]
 fn no_test_file_is_forgotten() {

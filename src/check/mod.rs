@@ -6,6 +6,7 @@
 
 pub mod checked;
 mod cycle;
+mod document;
 mod expand;
 mod facts;
 mod files;
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub use checked::{
     Checked, Deferred, EvalError, Evaluate, Need, Results, Role, Slot, Task, When, Why, Work,
 };
+pub use document::{Document, document};
 pub use expand::MAX_TASKS;
 pub use files::{MAX_DEPTH, MAX_FILES, ReadFile};
 pub use render::render;

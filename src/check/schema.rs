@@ -24,7 +24,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    fn of<T: JsonSchema>() -> Self {
+    pub(super) fn of<T: JsonSchema>() -> Self {
         Self::made(T::json_schema)
     }
 

@@ -171,9 +171,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Run against the embedded cluster: an API server, an Istio and a small shop, simulated in the process
-    #[arg(long, conflicts_with_all = ["context", "kubeconfig", "impersonate"])]
-    pub(crate) lab: bool,
+    /// Run against the embedded cluster, simulated in the process: a scenario's name or file (see `plan explain lab`)
+    #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true, default_missing_value = "shop",
+          conflicts_with_all = ["context", "kubeconfig", "impersonate"])]
+    pub(crate) lab: Option<String>,
 
     /// With --dry-run: exit 2 where something would change
     #[arg(long, requires = "dry_run")]
@@ -309,7 +310,7 @@ pub(crate) struct CancelArgs {
 /// `plan explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A step kind, a diagnostic code, or `exit-codes`; a list of all where none is named
+    /// A step kind, a diagnostic code, `lab`, or `exit-codes`; a list of all where none is named
     pub(crate) topic: Option<String>,
 }
 
@@ -384,6 +385,8 @@ pub(crate) enum Deny {
 pub(crate) enum SchemaName {
     /// The plan file.
     Plan,
+    /// The file of a scenario for the lab.
+    Scenario,
 }
 
 /// A report file.

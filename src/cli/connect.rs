@@ -6,26 +6,19 @@ use std::path::Path;
 use super::args::ClusterArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use crate::check::{Checked, ClusterFacts, Loaded, Role, Work};
+use super::scenario::{inventory, not_opened};
+use crate::check::{ClusterFacts, Loaded};
 use crate::cluster::{Cluster, ConnectOptions, Holder, Lease, LeaseError};
-use crate::lab::scenario::{Lab, Shop};
-use crate::model::{Action, RunId};
+use crate::lab::scenario::{Lab, Scenario};
+use crate::model::RunId;
 
-/// The version that the lab begins with where the plan names none.
-const OLD: &str = "1.5.10";
-
-/// Starts a lab for a plan: a shop in the namespaces that it names, on the version that it upgrades from.
+/// Starts a lab for a plan.
 pub(super) async fn lab(
-    checked: &Checked,
+    scenario: &Scenario,
     dry_run: bool,
 ) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
-    let shop = shop(checked)?;
-    anstream::eprintln!(
-        "lab: Istio {} with a shop in {}, simulated in this process",
-        shop.version,
-        shop.namespaces.join(", ")
-    );
-    let lab = shop.open().await;
+    let lab = scenario.open(0).await.map_err(|error| not_opened(&error))?;
+    anstream::eprintln!("lab: {}, simulated in this process", inventory(scenario));
     let agent = if dry_run { "plan-dry-run" } else { "plan" };
     let cluster = Cluster::from_service(lab.api.service(agent), dry_run);
     let version = cluster
@@ -38,35 +31,6 @@ pub(super) async fn lab(
         version,
     };
     Ok((lab, cluster, facts))
-}
-
-/// What the lab must hold for a plan to find something to do.
-fn shop(checked: &Checked) -> Result<Shop, CliError> {
-    let mut version = None;
-    let mut namespaces = BTreeSet::new();
-    for task in checked.tasks() {
-        let Role::Step(Work::Ready(action)) = &task.role else {
-            continue;
-        };
-        match &**action {
-            Action::Precheck(step) => version = version.or(Some(step.from.clone())),
-            Action::LabelNs(step) => namespaces.extend(step.namespace.clone()),
-            Action::Restart(step) => namespaces.extend([step.namespace.clone()]),
-            Action::VerifyXds(step) => namespaces.extend([step.namespace.clone()]),
-            Action::InstallRevision(_) | Action::WaitReady(_) | Action::Gate(_) => {}
-        }
-    }
-    if namespaces.is_empty() {
-        namespaces.insert("shop".to_owned());
-    }
-    let text = version.unwrap_or_else(|| OLD.to_owned());
-    let version = text
-        .parse()
-        .map_err(|_| CliError::usage(format!("the lab knows no Istio `{text}`")))?;
-    Ok(Shop {
-        version,
-        namespaces: namespaces.into_iter().collect(),
-    })
 }
 
 /// Connects, and asks for the version: a cluster that cannot be reached is told before anything else.

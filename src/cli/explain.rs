@@ -24,6 +24,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
         code.explain().to_owned()
     } else if topic == "expressions" {
         template::explain()
+    } else if topic == "lab" {
+        super::scenario::explain()
     } else if topic == "exit-codes" {
         exit_codes()
     } else {
@@ -49,7 +51,7 @@ fn index() -> String {
         .chain(kinds)
         .chain(heading("\nDiagnostics:"))
         .chain(codes)
-        .chain(heading("\nAlso: expressions, exit-codes"))
+        .chain(heading("\nAlso: expressions, exit-codes, lab"))
         .collect()
 }
 
@@ -67,7 +69,7 @@ fn unknown(topic: &str) -> CliError {
         .iter()
         .map(|kind| kind.as_str())
         .chain(Code::ALL.iter().map(|code| code.as_str()))
-        .chain(["expressions", "exit-codes"]);
+        .chain(["expressions", "exit-codes", "lab"]);
     let error = CliError::usage(format!("there is nothing to explain about `{topic}`"));
     match closest(topic, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),

@@ -85,12 +85,7 @@ pub(super) fn slice(args: &SliceArgs) -> Slice {
 
 /// Shows diagnostics on stderr; an error where they forbid to go on.
 pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<(), CliError> {
-    if !diagnostics.is_empty() {
-        anstream::eprint!(
-            "{}",
-            diagnostic::render(diagnostics, sources, Format::Full, style::look())
-        );
-    }
+    show(diagnostics, sources);
     if diagnostics.has_errors() {
         let errors = count(diagnostics.error_count(), "error");
         return Err(match blame(diagnostics) {
@@ -99,6 +94,16 @@ pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<()
         });
     }
     Ok(())
+}
+
+/// Shows diagnostics on stderr, whatever they say.
+pub(super) fn show(diagnostics: &Diagnostics, sources: &SourceMap) {
+    if !diagnostics.is_empty() {
+        anstream::eprint!(
+            "{}",
+            diagnostic::render(diagnostics, sources, Format::Full, style::look())
+        );
+    }
 }
 
 /// Reads the copy of a plan that a run keeps, with the inputs that it began with; the sensitive ones come anew from the

@@ -15,6 +15,7 @@ mod origin;
 mod render;
 mod resume;
 mod run;
+mod scenario;
 mod schema;
 mod status;
 mod style;

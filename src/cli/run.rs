@@ -11,7 +11,7 @@ use super::drive::{Job, drive, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, load, slice};
-use super::{connect, dry_run, origin, style};
+use super::{connect, dry_run, origin, scenario, style};
 use crate::check::{Checked, ClusterFacts, Purpose, Role, Work};
 use crate::cluster::Cluster;
 use crate::journal::{Manifest, RunDir, Stored, StoredFile, run_id};
@@ -28,7 +28,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     if loaded.diagnostics().has_errors() {
         judge(loaded.diagnostics(), loaded.sources())?;
     }
-    let ask = !(args.dry_run || args.lab || args.drive.yes);
+    let ask = !(args.dry_run || args.lab.is_some() || args.drive.yes);
     if ask && !style::is_interactive() {
         return Err(CliError::usage("nobody is there to say yes")
             .help("pass --yes, or look first with --dry-run or --lab"));
@@ -40,7 +40,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(unchecked)?;
     if args.dry_run {
-        let workspace = workspace(root.clone(), root, args.lab);
+        let workspace = workspace(root.clone(), root, args.lab.is_some());
         let steps = Steps::new(cluster, workspace);
         return dry_run::run(
             &checked,
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         cluster,
         looked_up,
         root,
-        lab: args.lab,
+        lab: args.lab.is_some(),
         resume: None,
     };
     let path = job.dir.path().to_path_buf();
@@ -89,15 +89,17 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
 
 /// The cluster that is meant: the user's, or a lab that lives as long as the run.
 async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), CliError> {
-    if !args.lab {
+    let Some(scenario) = &args.lab else {
         let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
         return Ok((None, cluster, facts));
-    }
+    };
+    let scenario = scenario::read(scenario)?;
     let outcome =
         load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(unchecked)?;
-    let (lab, cluster, facts) = connect::lab(&checked, args.dry_run).await?;
+    let scenario = scenario::fit(scenario, &checked)?;
+    let (lab, cluster, facts) = connect::lab(&scenario, args.dry_run).await?;
     Ok((Some(lab), cluster, facts))
 }
 

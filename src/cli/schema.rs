@@ -5,12 +5,14 @@ use clap::CommandFactory as _;
 use super::args::{Cli, CompletionsArgs, SchemaArgs, SchemaName};
 use super::exit::Exit;
 use super::stdout;
+use crate::lab::scenario::Scenario;
 use crate::model::schema::plan_schema;
 
 /// Prints a JSON schema.
 pub(super) fn run(args: &SchemaArgs) -> Exit {
     let schema = match args.name {
         SchemaName::Plan => plan_schema(),
+        SchemaName::Scenario => Scenario::schema(),
     };
     stdout(&format!("{schema:#}\n"));
     Exit::Done

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod duration;
 mod file;
+pub mod glob;
 pub mod id;
 pub mod outcome;
 pub mod plan;

@@ -285,6 +285,11 @@ impl ApiServer {
         self.shared.state().store.compact();
     }
 
+    /// Ends every running watch, as a server does that goes away.
+    pub fn disconnect(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
     /// The server's time.
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()

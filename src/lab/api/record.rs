@@ -12,6 +12,12 @@ pub struct Record {
     pub verb: String,
     /// Path without the query.
     pub path: String,
+    /// The resource in the plural; empty for a path that is none.
+    pub resource: String,
+    /// The namespace; empty for cluster scope or all namespaces.
+    pub namespace: String,
+    /// The object's name; empty for a collection.
+    pub name: String,
     /// The query as sent.
     pub query: String,
     /// The `User-Agent`.
@@ -29,6 +35,8 @@ pub enum Effect {
     Fail(StatusError),
     /// Closes the connection without an answer.
     Lose,
+    /// Carries the request out, and closes the connection without an answer.
+    LoseAnswer,
     /// Answers after this time.
     Delay(Duration),
     /// Ends a watch after this many events, cleanly.

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) records: Mutex<Vec<Record>>,
     pub(super) faults: Mutex<Vec<Fault>>,
     pub(super) forwards: Forwards,
+    /// How often all watches were cut.
+    pub(super) cuts: tokio::sync::watch::Sender<u64>,
 }
 
 /// Locks; a panic elsewhere does not spread.
@@ -141,6 +143,7 @@ impl Shared {
             records: Mutex::new(Vec::new()),
             faults: Mutex::new(Vec::new()),
             forwards: Forwards::default(),
+            cuts: tokio::sync::watch::Sender::new(0),
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) async fn respond(
     let record = describe(&parts, parsed.as_ref().unwrap_or(&Value::Null), &shared);
     let verb = record.verb.clone();
     let (index, effect) = shared.record(record);
-    let mut cut_after = None;
+    let (mut cut_after, mut lost) = (None, false);
     match effect {
         Some(Effect::Lose) => return Err(Lost),
         Some(Effect::Fail(error)) => {
@@ -63,6 +63,7 @@ pub(super) async fn respond(
                 Result<Vec<u8>, Infallible>,
             >())));
         }
+        Some(Effect::LoseAnswer) => lost = true,
         Some(Effect::Silence) | None => {}
     }
     let answer = match parsed {
@@ -71,6 +72,9 @@ pub(super) async fn respond(
     };
     let response = answer.unwrap_or_else(|error| failure(&error));
     shared.answered(index, response.status().as_u16());
+    if lost {
+        return Err(Lost);
+    }
     Ok(response)
 }
 
@@ -120,7 +124,17 @@ fn describe(parts: &Parts, body: &Value, shared: &Shared) -> Record {
     let values = Query::parse(query);
     let target = shared.resolve(parts.uri.path()).ok();
     let verb = verb(parts, target.as_ref(), &values);
+    let (resource, namespace, name) = target.map_or_else(Default::default, |target| {
+        (
+            target.resource.plural.clone(),
+            target.namespace,
+            target.name,
+        )
+    });
     Record {
+        resource,
+        namespace,
+        name,
         method: parts.method.to_string(),
         verb: verb.to_owned(),
         path: parts.uri.path().to_owned(),

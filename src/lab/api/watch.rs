@@ -31,6 +31,7 @@ struct Watch {
     selection: Selection,
     shape: Shape,
     news: Receiver<u64>,
+    cuts: Receiver<u64>,
     seen: u64,
     pending: VecDeque<Value>,
     ends: Instant,
@@ -60,6 +61,7 @@ impl Shared {
             selection,
             shape,
             news: state.store.subscribe(),
+            cuts: self.cuts.subscribe(),
             seen: state.store.revision(),
             pending: VecDeque::new(),
             ends: Instant::now() + Duration::from_secs(timeout),
@@ -141,6 +143,7 @@ impl Watch {
             let bookmark = self.bookmark.unwrap_or(self.ends);
             tokio::select! {
                 biased;
+                _ = self.cuts.changed() => return None,
                 changed = self.news.changed() => {
                     changed.ok()?;
                     self.collect();

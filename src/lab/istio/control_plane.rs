@@ -10,6 +10,32 @@ use serde_json::json;
 
 const NAMESPACE: &str = "istio-system";
 
+/// The minors of Istio 1 that the lab knows.
+const MINORS: [std::ops::RangeInclusive<u32>; 2] = [5..=6, 24..=30];
+
+/// A version of Istio that the lab does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the lab knows no Istio {0}: only 1.5, 1.6 and 1.24 to 1.30")]
+pub struct UnknownIstio(String);
+
+/// Whether the lab knows this version: its objects, its webhooks, and how its istiod answers.
+///
+/// # Errors
+/// That it does not.
+pub fn supports(version: &Version) -> Result<(), UnknownIstio> {
+    let known = version.major() == 1 && MINORS.iter().any(|range| range.contains(&version.minor()));
+    if known {
+        Ok(())
+    } else {
+        Err(UnknownIstio(version.to_string()))
+    }
+}
+
+/// The objects of a tag, as `istioctl tag set` makes them.
+pub fn tag(version: &Version, tag: &str, revision: &str) -> Vec<Value> {
+    vec![Shape::tag(version, tag, revision).configuration()]
+}
+
 /// What all revisions share: the namespace and the custom resources.
 pub fn base(version: &Version) -> Vec<Value> {
     let modern = version.has_tags();

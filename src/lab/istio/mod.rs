@@ -12,8 +12,11 @@ mod proxies;
 #[cfg(test)]
 mod tests;
 
+pub use control_plane::UnknownIstio;
 pub use control_plane::base;
 pub use control_plane::control_plane;
+pub use control_plane::supports;
+pub use control_plane::tag;
 
 use super::api::Admission;
 use super::api::ApiServer;
@@ -42,28 +45,55 @@ pub enum ProxyFault {
     Absent,
 }
 
-/// Says which proxies have which fault, by their pod.
-pub type Faults = Arc<dyn Fn(&Value) -> Option<ProxyFault> + Send + Sync>;
+/// How the proxy of a pod behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behaviour {
+    /// How long after its pod's start it connects.
+    pub connect: Duration,
+    /// What is wrong with it.
+    pub fault: Option<ProxyFault>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            fault: None,
+        }
+    }
+}
+
+/// Says how the proxy of a pod behaves.
+pub type Behaviours = Arc<dyn Fn(&Value) -> Behaviour + Send + Sync>;
 
 /// How the simulated proxies behave.
 #[derive(Clone)]
 pub struct Settings {
-    /// How long after its pod's start a proxy connects.
-    pub connect: Duration,
     /// How many connections a revision admits per second (istiod's `PILOT_MAX_REQUESTS_PER_SECOND` comes to about 25).
     pub admitted_per_second: u32,
-    /// Which proxies misbehave.
-    pub faults: Faults,
+    /// How each proxy behaves.
+    pub behaviour: Behaviours,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(1),
             admitted_per_second: 25,
-            faults: Arc::new(|_| None),
+            behaviour: Arc::new(|_| Behaviour::default()),
         }
     }
+}
+
+/// The pods of a control plane.
+pub fn replicas(api: &ApiServer, revision: &str) -> Vec<Arc<Value>> {
+    let mut pods = api.objects("pods", "");
+    pods.retain(|pod| revision_of(pod).as_deref() == Some(revision));
+    pods
+}
+
+/// The revision of the control plane that this pod is a replica of, if it is one.
+pub fn revision_of(pod: &Value) -> Option<String> {
+    Istiod::of(pod).map(|istiod| istiod.revision)
 }
 
 /// The mesh of one server.

@@ -1,5 +1,6 @@
 //! The proxies: which istiod each one talks to, and what they have told each other.
 
+use super::Behaviour;
 use super::ProxyFault;
 use super::Settings;
 use super::istiod::Istiod;
@@ -57,12 +58,12 @@ pub(super) fn of(api: &ApiServer, settings: &Settings, replica: &Istiod) -> Vec<
         .map(|(at, proxy, pod)| (at, pod, proxy))
         .collect();
     candidates.sort_by_key(|(at, pod, _)| (*at, object::meta(pod, "uid").to_owned()));
-    let delay = SignedDuration::try_from(settings.connect).unwrap_or(SignedDuration::ZERO);
     let step = SignedDuration::from_millis(1000 / i64::from(settings.admitted_per_second.max(1)));
     let mut next_free = Timestamp::MIN;
     let mut connections = Vec::new();
     for (at, pod, proxy) in candidates {
-        let fault = (settings.faults)(&pod);
+        let Behaviour { connect, fault } = (settings.behaviour)(&pod);
+        let delay = SignedDuration::try_from(connect).unwrap_or(SignedDuration::ZERO);
         if !revisions(&proxy, fault, &replicas).contains(&replica.revision) {
             continue;
         }

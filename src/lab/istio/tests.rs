@@ -157,7 +157,10 @@ async fn a_proxy_with_a_fault_is_seen_as_a_real_one_would_be() {
         (ProxyFault::Absent, 0, 0, ""),
     ] {
         let settings = Settings {
-            faults: Arc::new(move |_| Some(fault)),
+            behaviour: Arc::new(move |_| Behaviour {
+                fault: Some(fault),
+                ..Behaviour::default()
+            }),
             ..Settings::default()
         };
         let lab = Lab::new(settings, &[("1.28.2", "default"), ("1.29.1", "canary")]).await;

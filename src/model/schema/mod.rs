@@ -42,6 +42,22 @@ pub fn plan_schema() -> Value {
     Value::Object(schema)
 }
 
+/// The schema of another file, without templates: draft 7.
+pub fn file_schema<T: JsonSchema>(title: &str) -> Value {
+    let mut made = shape::tidy(T::json_schema(&mut generator()).to_value());
+    shape::widen_text(&mut made);
+    let mut schema = Map::new();
+    schema.insert(
+        "$schema".to_owned(),
+        json!("http://json-schema.org/draft-07/schema#"),
+    );
+    schema.insert("title".to_owned(), json!(title));
+    if let Value::Object(made) = made {
+        schema.extend(made);
+    }
+    Value::Object(schema)
+}
+
 /// The schema of a kind's `with`: complete in itself, and every value may be a template.
 pub fn kind_schema(kind: Kind) -> Value {
     let mut schema = parameters(kind);

@@ -15,6 +15,7 @@ use crate::cluster::{Applied, Cluster, Object, ObjectRef};
 use crate::event::{Act, Outputs};
 use crate::mesh::istiod::{Names, owned_fields};
 use crate::model::action::InstallRevision;
+use crate::model::glob;
 
 pub use render::{Simulated, Workspace};
 
@@ -187,19 +188,9 @@ async fn apply(
 /// Whether `take_over` names the object, as KIND/NAME with `*` for any text.
 pub(super) fn takes_over(step: &InstallRevision, object: &Object) -> bool {
     let name = format!("{}/{}", object.kind(), object.name());
-    step.take_over.iter().any(|glob| matches(glob, &name))
-}
-
-fn matches(glob: &str, text: &str) -> bool {
-    match glob.split_once('*') {
-        None => glob == text,
-        Some((head, rest)) => text.strip_prefix(head).is_some_and(|tail| {
-            tail.char_indices()
-                .map(|(at, _)| at)
-                .chain([tail.len()])
-                .any(|at| matches(rest, &tail[at..]))
-        }),
-    }
+    step.take_over
+        .iter()
+        .any(|pattern| glob::matches(pattern, &name))
 }
 
 fn done(step: &InstallRevision, objects: &[Object], changed: usize) -> Done {
@@ -229,21 +220,6 @@ fn done(step: &InstallRevision, objects: &[Object], changed: usize) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globs_match_whole_names() {
-        assert!(matches("*/*", "ClusterRole/istio-reader"));
-        assert!(matches("ClusterRole/istio-*", "ClusterRole/istio-reader"));
-        assert!(matches(
-            "CustomResourceDefinition/*.istio.io",
-            "CustomResourceDefinition/gateways.networking.istio.io"
-        ));
-        assert!(!matches("ClusterRole/istio", "ClusterRole/istio-reader"));
-        assert!(!matches(
-            "ClusterRole/istio-*",
-            "ClusterRoleBinding/istio-reader"
-        ));
-    }
 
     #[test]
     fn owned_fields_are_left_out() {

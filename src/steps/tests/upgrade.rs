@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 use super::Mesh;
 use crate::cluster::Cluster;
 use crate::lab::istio;
-use crate::lab::scenario::Shop;
+use crate::lab::scenario::{Lab, Scenario};
 use crate::model::Kind;
 use crate::steps::{Simulated, Steps, Workspace};
 
-fn on(lab: &crate::lab::scenario::Lab) -> Mesh {
+async fn shop(version: &str) -> Lab {
+    let version = version.parse().unwrap();
+    let scenario = Scenario::new("shop").fit(&version, ["shop"]);
+    scenario.open(0).await.unwrap()
+}
+
+fn on(lab: &Lab) -> Mesh {
     let workspace = Workspace {
         files: ".".into(),
         root: ".".into(),
@@ -31,11 +37,7 @@ fn replica_sets(mesh: &Mesh) -> usize {
 }
 
 async fn upgrade(from: &str, to: &str) {
-    let shop = Shop {
-        version: from.parse().unwrap(),
-        namespaces: vec!["shop".to_owned()],
-    };
-    let lab = shop.open().await;
+    let lab = shop(from).await;
     let mesh = on(&lab);
     let steps: [(Kind, Value); 6] = [
         (Kind::Precheck, json!({ "from": from, "to": to })),
@@ -96,11 +98,7 @@ async fn from_1_5_to_1_6() {
 
 #[tokio::test(start_paused = true)]
 async fn proxies_that_did_not_move_are_judged_by_name() {
-    let shop = Shop {
-        version: "1.28.2".parse().unwrap(),
-        namespaces: vec!["shop".to_owned()],
-    };
-    let lab = shop.open().await;
+    let lab = shop("1.28.2").await;
     let mesh = on(&lab);
     for (kind, with) in [
         (

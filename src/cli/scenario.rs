@@ -1,0 +1,124 @@
+//! The lab's scenarios: which one is meant, and what `plan explain lab` says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::load::{count, show};
+use crate::check::{Checked, Role, Work, document};
+use crate::diagnostic::suggest::closest;
+use crate::lab::scenario::{NAMES, Namespace, OpenError, Scenario, named};
+use crate::mesh::istiod::DEFAULT;
+use crate::mesh::version::Version;
+use crate::model::Action;
+
+/// The version that the lab begins with where neither plan nor scenario names one.
+const OLD: &str = "1.5.10";
+/// The namespace that the lab begins with where neither plan nor scenario names one.
+const SHOP: &str = "shop";
+
+/// Reads a scenario by its name, or from a file.
+///
+/// # Errors
+/// Usage, where there is none; invalid, where something is wrong in it.
+pub(super) fn read(scenario: &str) -> Result<Scenario, CliError> {
+    let path = Path::new(scenario);
+    let bytes = match named(scenario) {
+        Some(text) => text.as_bytes().to_vec(),
+        None if path.is_file() => {
+            fs_err::read(path).map_err(|error| CliError::usage(error.to_string()))?
+        }
+        None => return Err(unknown(scenario)),
+    };
+    let document = document::<Scenario>(scenario, &bytes);
+    show(&document.diagnostics, &document.sources);
+    document.value.ok_or_else(|| {
+        let errors = count(document.diagnostics.error_count(), "error");
+        CliError::new(Exit::Invalid, format!("the scenario has {errors}"))
+            .help("`plan schema scenario` prints what may stand in it")
+    })
+}
+
+fn unknown(scenario: &str) -> CliError {
+    let error = CliError::usage(format!(
+        "there is no scenario `{scenario}`, and no such file"
+    ));
+    match closest(scenario, NAMES.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("there are {}, or a YAML file", NAMES.join(", "))),
+    }
+}
+
+/// Fills in what the scenario leaves open, so that the plan finds something to do.
+///
+/// # Errors
+/// That the plan begins with something that is no version.
+pub(super) fn fit(scenario: Scenario, checked: &Checked) -> Result<Scenario, CliError> {
+    let mut version = None;
+    let mut namespaces = BTreeSet::new();
+    for task in checked.tasks() {
+        let Role::Step(Work::Ready(action)) = &task.role else {
+            continue;
+        };
+        match &**action {
+            Action::Precheck(step) => version = version.or(Some(step.from.clone())),
+            Action::LabelNs(step) => namespaces.extend(step.namespace.clone()),
+            Action::Restart(step) => namespaces.extend([step.namespace.clone()]),
+            Action::VerifyXds(step) => namespaces.extend([step.namespace.clone()]),
+            Action::InstallRevision(_) | Action::WaitReady(_) | Action::Gate(_) => {}
+        }
+    }
+    if namespaces.is_empty() {
+        namespaces.insert(SHOP.to_owned());
+    }
+    let text = version.unwrap_or_else(|| OLD.to_owned());
+    let version: Version = text
+        .parse()
+        .map_err(|_| CliError::usage(format!("the lab knows no Istio `{text}`")))?;
+    Ok(scenario.fit(&version, namespaces.iter().map(String::as_str)))
+}
+
+/// What a scenario has, in a line: `Istio 1.5.10 with a shop in default`.
+pub(super) fn inventory(scenario: &Scenario) -> String {
+    let versions = scenario.istio.revisions.iter().filter_map(|revision| {
+        let version = revision.version.as_ref()?;
+        Some(match revision.name.as_str() {
+            DEFAULT => version.to_string(),
+            name => format!("{version} ({name})"),
+        })
+    });
+    let versions: Vec<String> = versions.collect();
+    let names: Vec<String> = scenario
+        .namespaces
+        .iter()
+        .flat_map(Namespace::names)
+        .collect();
+    let namespaces = match names.as_slice() {
+        [first, .., last] if names.len() > 8 => {
+            format!("{} namespaces, {first} to {last}", names.len())
+        }
+        _ => names.join(", "),
+    };
+    format!(
+        "{}: Istio {} with workloads in {namespaces}",
+        scenario.name,
+        versions.join(" and ")
+    )
+}
+
+/// Why a lab did not open.
+pub(super) fn not_opened(error: &OpenError) -> CliError {
+    CliError::new(Exit::Invalid, "the lab cannot be opened").because(error)
+}
+
+/// The page of the lab.
+pub(super) fn explain() -> String {
+    let scenarios = NAMES.iter().filter_map(|name| {
+        let scenario: Scenario = serde_yaml::from_str(named(name)?).ok()?;
+        Some(format!("- `{name}`: {}\n", scenario.description))
+    });
+    std::iter::once(include_str!("lab.md").to_owned())
+        .chain(scenarios)
+        .collect()
+}

@@ -1,0 +1,278 @@
+//! From a scenario to a running lab.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::strike::{self, Dice, Down, World};
+use super::{Scenario, pod};
+use crate::lab::api::{ApiServer, Options, StatusError, object};
+use crate::lab::controllers::{self, Readiness};
+use crate::lab::istio::{self, UnknownIstio};
+use crate::mesh::version::Version;
+
+/// How long the start waits for the pods; a scenario may begin with some that are never ready.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The versions of Kubernetes that the API server can stand for.
+const KUBERNETES: std::ops::RangeInclusive<u32> = 21..=35;
+
+/// Why a scenario cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It leaves open which Istio runs.
+    #[error("the scenario names no version for the revision `{0}`")]
+    NoVersion(String),
+    /// The lab does not know that Istio.
+    #[error(transparent)]
+    Istio(#[from] UnknownIstio),
+    /// The lab does not know that Kubernetes.
+    #[error("the lab knows no Kubernetes {0}: only 1.21 to 1.35")]
+    Kubernetes(Version),
+    /// A tag stands for nothing.
+    #[error(
+        "the tag `{tag}` stands for the revision `{revision}`, which the scenario does not have"
+    )]
+    Tag {
+        /// The tag.
+        tag: String,
+        /// What it stands for.
+        revision: String,
+    },
+    /// The API server does not take an object of it.
+    #[error("the API server refuses the {what} of the scenario: {why}")]
+    Refused {
+        /// `Deployment shop/cart`.
+        what: String,
+        /// Its words.
+        why: StatusError,
+    },
+    /// The control planes do not come up.
+    #[error("the control plane does not become available")]
+    NotUp,
+}
+
+/// A running lab: its server, and the tasks behind it, which end with it.
+pub struct Lab {
+    /// The API server.
+    pub api: ApiServer,
+    crash: CancellationToken,
+    faults: Vec<AbortOnDropHandle<()>>,
+    _tasks: [AbortOnDropHandle<()>; 2],
+}
+
+impl Lab {
+    /// Returns when a fault says that `plan` dies.
+    pub async fn crashed(&self) {
+        self.crash.cancelled().await;
+    }
+
+    /// Ends all faults of requests, and all that have not come yet. A control plane that is held down stays so.
+    pub fn end_faults(&mut self) {
+        self.api.clear_faults();
+        self.faults.clear();
+    }
+}
+
+impl Scenario {
+    /// Starts the cluster, waits until its pods are there, and puts the faults into effect. Uids, names and chances
+    /// come from the seed.
+    ///
+    /// # Errors
+    /// What the scenario asks for and the lab does not have.
+    pub async fn open(&self, seed: u64) -> Result<Lab, OpenError> {
+        let versions = self.versions()?;
+        let api = ApiServer::new(&Options {
+            minor: self.minor(&versions)?,
+            seed,
+            ..Options::default()
+        });
+        let (dice, down) = (Dice(seed), Down::default());
+        self.install(&api, &versions)?;
+        let tasks = [
+            controllers::start(&api, self.controllers(dice, down.clone())),
+            istio::start(&api, self.mesh(dice)),
+        ]
+        .map(AbortOnDropHandle::new);
+        if !until(&api, PATIENCE, || is_up(&api, "istio-system")).await {
+            return Err(OpenError::NotUp);
+        }
+        let mut names = Vec::new();
+        for namespace in &self.namespaces {
+            for name in namespace.names() {
+                let workloads = namespace.workloads.as_ref().unwrap_or(&self.workloads);
+                let objects = workloads.iter().flat_map(|one| one.objects(&name));
+                objects.into_iter().try_for_each(|one| put(&api, &one))?;
+                names.push(name);
+            }
+        }
+        until(&api, PATIENCE, || {
+            names.iter().all(|name| is_up(&api, name))
+        })
+        .await;
+        let world = World {
+            api: api.clone(),
+            dice,
+            down,
+            crash: CancellationToken::new(),
+            origin: Instant::now(),
+        };
+        let faults = self.faults.iter().enumerate();
+        let faults = faults.filter_map(|(number, fault)| strike::arm(&world, number, fault));
+        Ok(Lab {
+            api,
+            faults: faults.collect(),
+            crash: world.crash,
+            _tasks: tasks,
+        })
+    }
+
+    /// The version of each revision.
+    fn versions(&self) -> Result<BTreeMap<&str, &Version>, OpenError> {
+        let versions = self.istio.revisions.iter().map(|revision| {
+            let version = revision.version.as_ref();
+            let version = version.ok_or_else(|| OpenError::NoVersion(revision.name.clone()))?;
+            istio::supports(version)?;
+            Ok((revision.name.as_str(), version))
+        });
+        versions.collect()
+    }
+
+    fn minor(&self, istio: &BTreeMap<&str, &Version>) -> Result<u32, OpenError> {
+        match &self.kubernetes {
+            Some(version) if version.major() == 1 && KUBERNETES.contains(&version.minor()) => {
+                Ok(version.minor())
+            }
+            Some(version) => Err(OpenError::Kubernetes(version.clone())),
+            // 1.5 and 1.6 install webhooks of v1beta1, which Kubernetes serves up to 1.21.
+            None if istio.values().all(|version| version.has_tags()) => Ok(33),
+            None => Ok(21),
+        }
+    }
+
+    /// Istio and the namespaces.
+    fn install(
+        &self,
+        api: &ApiServer,
+        versions: &BTreeMap<&str, &Version>,
+    ) -> Result<(), OpenError> {
+        if let Some(newest) = versions.values().max() {
+            istio::base(newest)
+                .iter()
+                .try_for_each(|one| put(api, one))?;
+        }
+        for revision in &self.istio.revisions {
+            for mut one in istio::control_plane(versions[revision.name.as_str()], &revision.name) {
+                if one["kind"] == "Deployment" {
+                    one["spec"]["replicas"] = json!(revision.replicas);
+                }
+                put(api, &one)?;
+            }
+        }
+        for (tag, revision) in &self.istio.tags {
+            let version = versions
+                .get(revision.as_str())
+                .ok_or_else(|| OpenError::Tag {
+                    tag: tag.clone(),
+                    revision: revision.clone(),
+                })?;
+            let objects = istio::tag(version, tag, revision);
+            objects.iter().try_for_each(|one| put(api, one))?;
+        }
+        for namespace in &self.namespaces {
+            let labels = namespace.labels.as_ref().unwrap_or(&self.labels);
+            for name in namespace.names() {
+                let one = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+                put(api, &one)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn controllers(&self, dice: Dice, down: Down) -> controllers::Settings {
+        let (pods, usual) = (self.pods.clone(), self.timing.pod_ready.0);
+        let ready: Readiness = Arc::new(move |one| {
+            if istio::revision_of(one).is_some_and(|revision| down.has(&revision)) {
+                return None;
+            }
+            match pod::of(&pods, dice, one) {
+                Some(behaviour) if behaviour.never_ready => None,
+                Some(behaviour) => Some(behaviour.ready_after.map_or(usual, |span| span.0)),
+                None => Some(usual),
+            }
+        });
+        controllers::Settings {
+            ready,
+            stop: self.timing.pod_stop.0,
+            nodes: usize::try_from(self.timing.nodes).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn mesh(&self, dice: Dice) -> istio::Settings {
+        let (pods, usual) = (self.pods.clone(), self.timing.proxy_connect.0);
+        istio::Settings {
+            admitted_per_second: self.timing.connections_per_second,
+            behaviour: Arc::new(move |one| {
+                let found = pod::of(&pods, dice, one);
+                istio::Behaviour {
+                    connect: found
+                        .and_then(|behaviour| behaviour.connect_after)
+                        .map_or(usual, |span| span.0),
+                    fault: found.and_then(|behaviour| behaviour.proxy).map(Into::into),
+                }
+            }),
+        }
+    }
+}
+
+fn put(api: &ApiServer, one: &Value) -> Result<(), OpenError> {
+    match api.try_seed(one) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(OpenError::Refused {
+            what: format!(
+                "{} {}/{}",
+                one["kind"].as_str().unwrap_or_default(),
+                object::namespace(one),
+                object::name(one)
+            ),
+            why,
+        }),
+    }
+}
+
+/// Waits until it is so, looking after each change; says whether it came to be in time.
+async fn until(api: &ApiServer, patience: Duration, holds: impl Fn() -> bool) -> bool {
+    let mut news = api.revisions();
+    let wait = async {
+        while !holds() {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(patience, wait).await.is_ok()
+}
+
+/// Whether every workload of a namespace has the pods that it wants, all of them ready.
+fn is_up(api: &ApiServer, namespace: &str) -> bool {
+    let all = |resource: &str, up: fn(&Value) -> bool| {
+        api.objects(resource, namespace).iter().all(|one| up(one))
+    };
+    all("deployments.apps", |one| {
+        one["status"]["availableReplicas"].as_u64().unwrap_or(0) == wanted(one)
+    }) && all("statefulsets.apps", |one| {
+        one["status"]["readyReplicas"].as_u64().unwrap_or(0) == wanted(one)
+    }) && all("daemonsets.apps", |one| {
+        let status = &one["status"];
+        status["observedGeneration"] == one["metadata"]["generation"]
+            && status["numberReady"] == status["desiredNumberScheduled"]
+    }) && all("pods", |one| one["status"]["phase"] != "Pending")
+}
+
+fn wanted(workload: &Value) -> u64 {
+    workload["spec"]["replicas"].as_u64().unwrap_or(1)
+}
