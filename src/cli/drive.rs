@@ -20,7 +20,7 @@ use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
 use crate::model::NodeId;
 use crate::report::{self, Reporter};
-use crate::steps::{StepError, Steps};
+use crate::steps::{Simulated, StepError, Steps};
 
 /// What is to be run.
 pub(super) struct Job {
@@ -36,8 +36,8 @@ pub(super) struct Job {
     pub(super) prove: BTreeSet<NodeId>,
     /// The directory of the plan, for what is not copied.
     pub(super) root: PathBuf,
-    /// Whether the cluster is a lab: then approvals are granted, and nothing outside is asked.
-    pub(super) lab: bool,
+    /// Where the cluster is a lab, what stands in for the world outside: approvals are granted, nothing is asked.
+    pub(super) simulated: Option<Simulated>,
     /// Where the run stood, when it is taken up again.
     pub(super) resume: Option<RunState>,
 }
@@ -58,7 +58,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let journal = job.dir.journal(lock).map_err(|error| failed(&error))?;
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
     let files = files.parent().unwrap_or(&job.root).to_path_buf();
-    let workspace = super::run::workspace(files, job.root.clone(), job.lab);
+    let workspace = super::run::workspace(files, job.root.clone(), job.simulated.clone());
     let (reporters, bars) = reporters(args)?;
     let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
@@ -124,7 +124,7 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         timeout: args.timeout,
         seed: uuid::Uuid::now_v7().as_u64_pair().1,
         approve: Approve {
-            all: job.lab || args.approve.iter().any(|step| step == "all"),
+            all: job.simulated.is_some() || args.approve.iter().any(|step| step == "all"),
             steps: args.approve.iter().cloned().collect(),
         },
         origin: origin::origin(job.cluster.context(), Some(job.cluster.server())),

@@ -49,7 +49,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         cluster,
         looked_up: state.looked_up.clone(),
         root: stored.manifest.base,
-        lab: false,
+        simulated: None,
         resume: Some(state),
     };
     drive(job, &args.drive, &args.state.state_dir).await

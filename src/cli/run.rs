@@ -15,7 +15,6 @@ use super::{connect, dry_run, origin, scenario, style};
 use crate::check::{Checked, ClusterFacts, Purpose, Role, Work};
 use crate::cluster::Cluster;
 use crate::journal::{Manifest, RunDir, Stored, StoredFile, run_id};
-use crate::lab::istio;
 use crate::lab::scenario::Lab;
 use crate::model::action::ISTIO_SYSTEM;
 use crate::model::{Action, NodeId};
@@ -34,13 +33,14 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
             .help("pass --yes, or look first with --dry-run or --lab"));
     }
     let root = directory(&args.plan.file)?;
-    let (_lab, cluster, facts) = world(args).await?;
+    let (lab, cluster, facts) = world(args).await?;
+    let simulated = lab.as_ref().map(scenario::simulated);
     let looked_up = connect::look_up(&loaded, &cluster).await?;
     let outcome = loaded.check(Some(&facts), &looked_up, &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(unchecked)?;
     if args.dry_run {
-        let workspace = workspace(root.clone(), root, args.lab.is_some());
+        let workspace = workspace(root.clone(), root, simulated);
         let steps = Steps::new(cluster, workspace);
         return dry_run::run(
             &checked,
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         cluster,
         looked_up,
         root,
-        lab: args.lab.is_some(),
+        simulated,
         resume: None,
     };
     let path = job.dir.path().to_path_buf();
@@ -104,8 +104,7 @@ async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), C
 }
 
 /// Where a run's files are, and what stands in for the world in a lab.
-pub(super) fn workspace(files: PathBuf, root: PathBuf, lab: bool) -> Workspace {
-    let simulated = lab.then(|| Simulated(Arc::new(istio::control_plane)));
+pub(super) fn workspace(files: PathBuf, root: PathBuf, simulated: Option<Simulated>) -> Workspace {
     Workspace {
         files,
         root,

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{count, show};
 use crate::check::{Checked, Role, Work, document};
 use crate::diagnostic::suggest::closest;
-use crate::lab::scenario::{NAMES, Namespace, OpenError, Scenario, named};
+use crate::lab::istio;
+use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, OpenError, Scenario, named};
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
+use crate::steps::{Answer, Simulated};
 
 /// The version that the lab begins with where neither plan nor scenario names one.
 const OLD: &str = "1.5.10";
@@ -105,6 +109,26 @@ pub(super) fn inventory(scenario: &Scenario) -> String {
         scenario.name,
         versions.join(" and ")
     )
+}
+
+/// What stands in for the world outside of a lab.
+pub(super) fn simulated(lab: &Lab) -> Simulated {
+    let gates = lab.gates.clone();
+    Simulated {
+        render: Arc::new(|version, revision| {
+            istio::supports(version).map_err(|error| error.to_string())?;
+            Ok(istio::control_plane(version, revision))
+        }),
+        answer: Arc::new(move |node| {
+            Gate::of(&gates, node).map(|gate| Answer {
+                opens: gate.opens,
+                by: gate.by.clone(),
+                reason: gate.reason.clone(),
+                value: gate.value.clone(),
+                after: gate.after.map_or(Duration::ZERO, |span| span.0),
+            })
+        }),
+    }
 }
 
 /// Why a lab did not open.

@@ -43,10 +43,10 @@ impl Execute for Steps {
             Action::LabelNs(step) => label_ns::run(step, cluster, context).boxed(),
             Action::Restart(step) => restart::run(step, cluster, context).boxed(),
             Action::VerifyXds(step) => verify_xds::run(step, cluster, context).boxed(),
-            Action::Gate(step) if self.workspace.simulated.is_some() => {
-                gate::simulate(step, context).boxed()
-            }
-            Action::Gate(step) => gate::run(step, context).boxed(),
+            Action::Gate(step) => match &self.workspace.simulated {
+                Some(simulated) => gate::simulate(step, simulated, context).boxed(),
+                None => gate::run(step, context).boxed(),
+            },
         }
     }
 

@@ -10,6 +10,7 @@ mod label_ns;
 mod precheck;
 mod preview;
 mod restart;
+mod simulated;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -18,5 +19,6 @@ mod wait_ready;
 
 pub use context::{Decision, Done, Execute, Probe, Report, StepContext, StepError};
 pub use executor::Steps;
-pub use install_revision::{Simulated, Workspace};
+pub use install_revision::Workspace;
 pub use preview::{Grade, Preview};
+pub use simulated::{Answer, Simulated};

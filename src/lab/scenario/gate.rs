@@ -38,11 +38,9 @@ fn lab() -> String {
     "the lab".to_owned()
 }
 
-impl super::Scenario {
+impl Gate {
     /// The answer for a step; `None`: it opens at once.
-    pub fn gate(&self, step: &str) -> Option<&Gate> {
-        self.gates
-            .iter()
-            .find(|gate| glob::matches(&gate.step, step))
+    pub fn of<'a>(gates: &'a [Self], step: &str) -> Option<&'a Self> {
+        gates.iter().find(|gate| glob::matches(&gate.step, step))
     }
 }

@@ -13,7 +13,7 @@ mod strike;
 mod tests;
 mod workload;
 
-pub use fault::{Effect, Fault, On};
+pub use fault::{Effect, Fault, On, Verb};
 pub use gate::Gate;
 pub use named::{NAMES, named};
 pub use open::{Lab, OpenError};

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::strike::{self, Dice, Down, World};
-use super::{Scenario, pod};
+use super::{Gate, Scenario, pod};
 use crate::lab::api::{ApiServer, Options, StatusError, object};
 use crate::lab::controllers::{self, Readiness};
 use crate::lab::istio::{self, UnknownIstio};
@@ -60,6 +60,8 @@ pub enum OpenError {
 pub struct Lab {
     /// The API server.
     pub api: ApiServer,
+    /// How gates are answered.
+    pub gates: Vec<Gate>,
     crash: CancellationToken,
     faults: Vec<AbortOnDropHandle<()>>,
     _tasks: [AbortOnDropHandle<()>; 2],
@@ -125,6 +127,7 @@ impl Scenario {
         let faults = faults.filter_map(|(number, fault)| strike::arm(&world, number, fault));
         Ok(Lab {
             api,
+            gates: self.gates.clone(),
             faults: faults.collect(),
             crash: world.crash,
             _tasks: tasks,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
+use super::simulated::Simulated;
 use crate::event::{FailureClass, Outputs};
 use crate::model::action::{Gate, GateCheck, Http};
 use crate::model::duration::Span;
@@ -58,8 +59,27 @@ pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, Step
     }
 }
 
-/// Opens the gate as the lab does: approvals are asked for and time passes, but nothing outside is asked or started.
-pub(super) async fn simulate(gate: &Gate, context: &StepContext) -> Result<Done, StepError> {
+/// Opens the gate as the lab does: approvals are asked for and time passes, but nothing outside is asked or started. Where
+/// the scenario has an answer, that is the decision.
+pub(super) async fn simulate(
+    gate: &Gate,
+    simulated: &Simulated,
+    context: &StepContext,
+) -> Result<Done, StepError> {
+    if let Some(answer) = (simulated.answer)(context.node.as_str())
+        && gate.soak.is_none()
+    {
+        context.waiting(vec![format!("{} is asked", answer.by)]);
+        tokio::time::sleep(answer.after).await;
+        return if answer.opens {
+            Ok(accepted(&answer.by, answer.value))
+        } else {
+            let why = answer
+                .reason
+                .map_or_else(String::new, |reason| format!(": {reason}"));
+            Err(rejected(format!("rejected by {}{why}", answer.by)))
+        };
+    }
     match gate.check() {
         Some(GateCheck::Http(_) | GateCheck::Prometheus(_) | GateCheck::Command(_)) => {
             Ok(accepted("the lab", Value::Null))

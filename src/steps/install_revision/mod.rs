@@ -17,7 +17,7 @@ use crate::mesh::istiod::{Names, owned_fields};
 use crate::model::action::InstallRevision;
 use crate::model::glob;
 
-pub use render::{Simulated, Workspace};
+pub use render::Workspace;
 
 /// How many objects are looked at, at once.
 const AT_ONCE: usize = 8;

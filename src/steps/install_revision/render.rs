@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize as _;
@@ -18,6 +17,7 @@ use crate::mesh::istiod::{DEFAULT, Names, SYSTEM_NAMESPACE};
 use crate::mesh::version::Version;
 use crate::model::action::{InstallRevision, Source};
 use crate::steps::context::{StepContext, StepError};
+use crate::steps::simulated::Simulated;
 
 /// The longest that rendering may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -34,19 +34,6 @@ pub struct Workspace {
     /// What stands in for the world outside, in the lab: gates open, and a control plane is rendered where there is no
     /// istioctl of its version.
     pub simulated: Option<Simulated>,
-}
-
-/// Renders a control plane without istioctl: for the lab.
-#[derive(Clone)]
-pub struct Simulated(pub Arc<Rendering>);
-
-/// A version and a revision in, the objects of its control plane out.
-type Rendering = dyn Fn(&Version, &str) -> Vec<Value> + Send + Sync;
-
-impl std::fmt::Debug for Simulated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Simulated")
-    }
 }
 
 /// Renders the control plane. Starts istioctl or helm, and changes nothing.
@@ -70,7 +57,7 @@ pub(super) async fn render(
         context.note(format!(
             "the lab renders a minimal control plane: there is no istioctl of version {version}"
         ));
-        let objects = (simulated.0)(&version, &step.revision);
+        let objects = (simulated.render)(&version, &step.revision).map_err(StepError::failed)?;
         return Ok(objects.into_iter().map(Object::new).collect());
     }
     let texts = match step.source {

@@ -22,7 +22,10 @@ fn on(lab: &Lab) -> Mesh {
         files: ".".into(),
         root: ".".into(),
         path: "".into(),
-        simulated: Some(Simulated(Arc::new(istio::control_plane))),
+        simulated: Some(Simulated {
+            render: Arc::new(|version, revision| Ok(istio::control_plane(version, revision))),
+            answer: Arc::new(|_| None),
+        }),
     };
     let cluster = Cluster::from_service(lab.api.service("plan"), false);
     Mesh {
