@@ -207,7 +207,7 @@ async fn preview(
                     }
                 }
                 Report::Note(text) => heard.push(text),
-                Report::Waiting(_) | Report::Result(..) | Report::Ask { .. } => {}
+                Report::Waiting(_) | Report::Result(..) | Report::Now(_) | Report::Ask { .. } => {}
             }
         }
         heard

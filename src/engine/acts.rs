@@ -29,6 +29,10 @@ impl Dispatcher {
             Report::Note(text) => {
                 self.log.emit(EventKind::Note { node, text })?;
             }
+            Report::Now(answer) => {
+                // A step that is gone no longer wants to know.
+                let _gone = answer.send(self.log.clock.now());
+            }
             Report::Intent(act, ready) => self.intent(task, act, ready)?,
             Report::Result(act, result) => self.acted(task, act, result)?,
             Report::Ask {

@@ -112,6 +112,8 @@ pub enum Report {
     Intent(Act, oneshot::Sender<Result<(), StepError>>),
     /// It changed it, or not.
     Result(Act, ActResult),
+    /// It asks what time it is, by the run's clock.
+    Now(oneshot::Sender<Timestamp>),
     /// It asks people for a decision; answered once.
     Ask {
         /// What is asked.
@@ -196,6 +198,14 @@ impl StepContext {
                 Err(error.into())
             }
         }
+    }
+
+    /// The time, by the run's clock.
+    pub async fn time(&self) -> Timestamp {
+        let (answer, answered) = oneshot::channel();
+        self.send(Report::Now(answer));
+        // Where nobody listens any more, nothing follows from it either.
+        answered.await.unwrap_or(self.now)
     }
 
     /// Asks people for a decision.

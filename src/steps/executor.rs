@@ -44,8 +44,8 @@ impl Execute for Steps {
             Action::Restart(step) => restart::run(step, cluster, context).boxed(),
             Action::VerifyXds(step) => verify_xds::run(step, cluster, context).boxed(),
             Action::Gate(step) => match &self.workspace.simulated {
-                Some(simulated) => gate::simulate(step, simulated, context).boxed(),
-                None => gate::run(step, context).boxed(),
+                Some(simulated) => gate::simulate(step, simulated, cluster, context).boxed(),
+                None => gate::run(step, cluster, context).boxed(),
             },
         }
     }
@@ -65,7 +65,7 @@ impl Execute for Steps {
             Action::LabelNs(step) => label_ns::probe(step, cluster).boxed(),
             Action::Restart(step) => restart::probe(step, cluster).boxed(),
             Action::VerifyXds(step) => verify_xds::probe(step, cluster, context).boxed(),
-            Action::Gate(step) => async { Ok(gate::probe(step, context)) }.boxed(),
+            Action::Gate(step) => gate::probe(step, cluster, context).boxed(),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::context::{Done, Execute as _, StepContext, StepError};
 use super::executor::Steps;
+use super::gate::window;
 use crate::cluster::Change;
 use crate::event::Outputs;
 use crate::model::Action;
@@ -90,7 +91,7 @@ impl Steps {
                 "verifies that every proxy of {} is on {}",
                 step.namespace, step.revision
             ))),
-            Action::Gate(gate) => Ok(held(gate)),
+            Action::Gate(gate) => Ok(held(gate, context)),
         }
     }
 
@@ -120,7 +121,7 @@ fn waits(message: String) -> Preview {
 }
 
 /// Nothing is asked and nothing is started: a dry run makes no request that somebody could act upon.
-fn held(gate: &Gate) -> Preview {
+fn held(gate: &Gate, context: &StepContext) -> Preview {
     let (grade, message) = match gate.check() {
         Some(GateCheck::Soak(span)) => (Grade::Exact, format!("waits for {span}")),
         Some(GateCheck::Approval(approval)) => {
@@ -134,6 +135,14 @@ fn held(gate: &Gate) -> Preview {
         Some(GateCheck::Command(command)) => {
             (Grade::Unknown, format!("runs {}", command.argv.join(" ")))
         }
+        Some(GateCheck::Window(window)) => (Grade::Modelled, window::describe(window, context.now)),
+        Some(GateCheck::Health(health)) => (
+            Grade::Modelled,
+            format!(
+                "waits until the workloads of {} are healthy",
+                health.namespace
+            ),
+        ),
         None => (
             Grade::Unknown,
             "names not exactly one thing to wait for".to_owned(),

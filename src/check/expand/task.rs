@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
 use crate::check::facts::{Facts, forms, symbol_of};
+use crate::check::names::Whom;
 use crate::check::parsed::{Declared, Plan};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
@@ -55,10 +56,12 @@ impl Expander<'_, '_> {
 
     /// What an item's expressions read: the opening of its group waits for it.
     fn reads(site: Site<'_>, draft: &mut Draft) {
-        for wait in site.waits.iter().filter(|wait| !wait.need) {
-            draft
-                .reads
-                .extend(site.frame.task(&wait.name).map(|task| (task, wait.span)));
+        for wait in site.waits {
+            if let Whom::Reference(name) = &wait.whom {
+                draft
+                    .reads
+                    .extend(site.frame.task(name).map(|task| (task, wait.span)));
+            }
         }
     }
 
@@ -321,5 +324,6 @@ impl Expander<'_, '_> {
 
 /// Whether a step waits for a person or for time to pass: no default bounds that.
 fn is_wait(kind: Kind, with: &Tree) -> bool {
-    kind == Kind::Gate && (with.get("approval").is_some() || with.get("soak").is_some())
+    let waits = ["approval", "soak", "window"];
+    kind == Kind::Gate && waits.iter().any(|name| with.get(name).is_some())
 }

@@ -1,14 +1,13 @@
 //! One step or group.
 
-use std::collections::HashMap;
-
-use super::{InputTypes, Shaper, fields};
+use super::{Fields, InputTypes, Shaper, fields};
 use crate::check::parsed::{Body, ForEach, Group, Items, Step};
 use crate::check::schema::{self, Schema};
 use crate::check::tree::{Branch, Tree, no_template};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::model::Kind;
+use crate::model::action::GATE_CHECKS;
 use crate::model::plan::Uses;
 use crate::source::{Entry, Key, Node, Span};
 use crate::template::{ROOTS, Type};
@@ -37,7 +36,7 @@ const GROUP_KEYS: [&str; 3] = ["waves", "between", "max_parallel"];
 pub(super) struct Reader<'s, 'n, 'l, 'r> {
     pub(super) shaper: &'s mut Shaper<'l, 'r>,
     pub(super) key: &'n Key,
-    pub(super) fields: HashMap<&'static str, &'n Entry>,
+    pub(super) fields: Fields<'n>,
     /// It is no map, and that was told: nothing is missing in it.
     hollow: bool,
 }
@@ -80,10 +79,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
     }
 
     fn body(&mut self) -> Body {
-        match (
-            self.fields.get("uses").copied(),
-            self.fields.get("steps").copied(),
-        ) {
+        match (self.fields.get("uses"), self.fields.get("steps")) {
             (Some(uses), steps) => {
                 if let Some(steps) = steps {
                     self.conflict(
@@ -93,8 +89,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                     );
                 }
                 for name in GROUP_KEYS {
-                    if let Some(entry) = self.fields.get(name).copied().filter(|_| steps.is_none())
-                    {
+                    if let Some(entry) = self.fields.get(name).filter(|_| steps.is_none()) {
                         self.conflict(
                             entry,
                             &format!("`{name}` is for groups, and this is a step"),
@@ -105,7 +100,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                 self.uses(uses)
             }
             (None, Some(steps)) => {
-                if let Some(with) = self.fields.get("with").copied() {
+                if let Some(with) = self.fields.get("with") {
                     self.conflict(with, "a group has no `with`", steps.key.span);
                 }
                 Body::Group(Box::new(self.group(steps)))
@@ -134,7 +129,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         let Some(text) = self.shaper.word(&entry.value, "`uses`") else {
             return Body::Unknown;
         };
-        let with = self.fields.get("with").copied();
+        let with = self.fields.get("with");
         match Uses::parse(&text) {
             Some(Uses::Kind(kind)) => self.with(kind, with),
             Some(Uses::SubPlan(path)) => {
@@ -203,13 +198,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             out,
         );
         match kind {
-            Kind::Gate => {
-                self.exactly_one(
-                    &tree,
-                    &["approval", "soak", "http", "prometheus", "command"],
-                    owner,
-                );
-            }
+            Kind::Gate => self.exactly_one(&tree, &GATE_CHECKS, owner),
             Kind::LabelNs => self.exactly_one(&tree, &["namespace", "namespaces"], owner),
             _ => {}
         }
@@ -268,22 +257,20 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         let between = self
             .fields
             .get("between")
-            .copied()
             .and_then(|entry| self.between(entry));
         let max_parallel = self
             .fields
             .get("max_parallel")
-            .copied()
             .and_then(|entry| self.max_parallel(&entry.value));
         if !self.fields.contains_key("for_each") && !self.shaper.truncated {
-            if let Some(entry) = self.fields.get("waves").copied() {
+            if let Some(entry) = self.fields.get("waves") {
                 self.push(
                     Diagnostic::new(Code::InvalidWaves, "`waves` without `for_each`")
                         .at(entry.key.span, "there are no items to cut")
                         .help("add `for_each` and `as`, or remove the waves"),
                 );
             }
-            if let Some(entry) = self.fields.get("max_parallel").copied() {
+            if let Some(entry) = self.fields.get("max_parallel") {
                 self.conflict(entry, "`max_parallel` without `for_each`", self.key.span);
             }
         }
@@ -304,7 +291,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             );
         }
         let inner = fields(&entry.value, &["steps"], &mut self.shaper.out);
-        let Some(steps) = inner.get("steps").copied() else {
+        let Some(steps) = inner.get("steps") else {
             if entry.value.is_map() {
                 if !self.shaper.truncated {
                     self.push(words::missing("steps", entry.key.span));
@@ -337,8 +324,8 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
     }
 
     fn for_each(&mut self) -> Option<ForEach> {
-        let variable = self.fields.get("as").copied();
-        let Some(entry) = self.fields.get("for_each").copied() else {
+        let variable = self.fields.get("as");
+        let Some(entry) = self.fields.get("for_each") else {
             if let Some(entry) = variable.filter(|_| !self.shaper.truncated) {
                 self.conflict(entry, "`as` without `for_each`", self.key.span);
             }

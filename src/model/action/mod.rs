@@ -11,7 +11,10 @@ mod wait_ready;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use gate::{Approval, Command, GATE_CHECKS, Gate, GateCheck, Http, Missing, Prometheus, Soak};
+pub use gate::{
+    Approval, Command, Day, GATE_CHECKS, Gate, GateCheck, Health, Http, Missing, Prometheus, Soak,
+    Window, Zone,
+};
 pub use install_revision::{InstallRevision, Source};
 pub use label_ns::{LabelNs, NamespaceQuery, Namespaces};
 pub use precheck::{FailOn, Precheck};

@@ -3,8 +3,10 @@
 //! Every gate ends in a decision that is written once, by the event of its end: `decision`, `by`, `value`.
 
 mod command;
+mod health;
 mod prometheus;
 mod web;
+pub(super) mod window;
 
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
 use super::simulated::Simulated;
+use crate::cluster::Cluster;
 use crate::event::{FailureClass, Outputs};
 use crate::model::action::{Gate, GateCheck, Http};
 use crate::model::duration::Span;
@@ -33,7 +36,11 @@ enum Look {
 ///
 /// # Errors
 /// [`FailureClass::Rejected`] where the answer is no.
-pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, StepError> {
+pub(super) async fn run(
+    gate: &Gate,
+    cluster: &Cluster,
+    context: &StepContext,
+) -> Result<Done, StepError> {
     let check = gate
         .check()
         .ok_or_else(|| StepError::failed("a gate names exactly one thing to wait for"))?;
@@ -56,14 +63,17 @@ pub(super) async fn run(gate: &Gate, context: &StepContext) -> Result<Done, Step
         GateCheck::Http(http) => wait_http(http, context).await,
         GateCheck::Prometheus(query) => prometheus::run(query, context).await,
         GateCheck::Command(command) => command::run(command, context).await,
+        GateCheck::Window(window) => window::run(window, context).await,
+        GateCheck::Health(health) => health::run(health, cluster, context).await,
     }
 }
 
-/// Opens the gate as the lab does: approvals are asked for and time passes, but nothing outside is asked or started. Where
-/// the scenario has an answer, that is the decision.
+/// Opens the gate as the lab does: approvals are asked for, its time passes and its cluster is looked at, but nothing
+/// outside is asked or started. Where the scenario has an answer, that is the decision.
 pub(super) async fn simulate(
     gate: &Gate,
     simulated: &Simulated,
+    cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Done, StepError> {
     if let Some(answer) = (simulated.answer)(context.node.as_str())
@@ -84,15 +94,23 @@ pub(super) async fn simulate(
         Some(GateCheck::Http(_) | GateCheck::Prometheus(_) | GateCheck::Command(_)) => {
             Ok(accepted("the lab", Value::Null))
         }
-        Some(GateCheck::Approval(_) | GateCheck::Soak(_)) | None => run(gate, context).await,
+        _ => run(gate, cluster, context).await,
     }
 }
 
-/// A gate is never known to be open before it was asked; an elapsed soak needs no second one.
-pub(super) fn probe(gate: &Gate, context: &StepContext) -> Probe {
-    match gate.soak {
-        Some(span) if remaining(span, context).is_zero() => Probe::Done(format!("{span} passed")),
-        _ => Probe::Open(vec!["the gate has not been asked".to_owned()]),
+/// What somebody or something outside decides is not known before it was asked; time and the cluster can be looked at.
+pub(super) async fn probe(
+    gate: &Gate,
+    cluster: &Cluster,
+    context: &StepContext,
+) -> Result<Probe, StepError> {
+    match gate.check() {
+        Some(GateCheck::Soak(span)) if remaining(span, context).is_zero() => {
+            Ok(Probe::Done(format!("{span} passed")))
+        }
+        Some(GateCheck::Window(window)) => Ok(window::probe(window, context.now)),
+        Some(GateCheck::Health(health)) => health::probe(health, cluster).await,
+        _ => Ok(Probe::Open(vec!["the gate has not been asked".to_owned()])),
     }
 }
 

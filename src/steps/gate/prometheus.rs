@@ -1,6 +1,5 @@
 //! The metric gate: an instant query, a comparison, and explicit rules for what is not there.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -41,11 +40,7 @@ pub(super) async fn run(query: &Prometheus, context: &StepContext) -> Result<Don
 }
 
 async fn look(query: &Prometheus, expect: &Expectation) -> Look {
-    let url = format!(
-        "{}/api/v1/query?query={}",
-        query.url.trim_end_matches('/'),
-        percent(&query.query)
-    );
+    let url = address(query);
     let answer = match web::get(&url).await {
         Ok(answer) => answer,
         Err(error) => return Look::NotYet(format!("{}: {error}", query.url)),
@@ -97,16 +92,14 @@ fn values(body: &str) -> Result<Vec<f64>, String> {
     }
 }
 
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _infallible = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+fn address(query: &Prometheus) -> String {
+    let parameters = form_urlencoded::Serializer::new(String::new())
+        .append_pair("query", &query.query)
+        .finish();
+    format!(
+        "{}/api/v1/query?{parameters}",
+        query.url.trim_end_matches('/')
+    )
 }
 
 /// A comparison with a number.
@@ -188,6 +181,14 @@ mod tests {
 
     #[test]
     fn queries_are_escaped() {
-        assert_eq!(percent("rate(x[5m]) > 1"), "rate%28x%5B5m%5D%29%20%3E%201");
+        let query = Prometheus {
+            url: "http://prometheus:9090/".to_owned(),
+            query: "rate(x[5m]) > 1".to_owned(),
+            ..gate(Missing::Reject, Missing::Reject)
+        };
+        assert_eq!(
+            address(&query),
+            "http://prometheus:9090/api/v1/query?query=rate%28x%5B5m%5D%29+%3E+1"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The steps on the embedded API server: what they read, change, refuse and say.
 
+mod gate;
 mod label_ns;
 mod precheck;
 mod restart;
@@ -24,6 +25,7 @@ struct Mesh {
     server: ApiServer,
     steps: Steps,
     said: Arc<Mutex<Vec<String>>>,
+    waited: Arc<Mutex<Vec<String>>>,
 }
 
 impl Mesh {
@@ -60,6 +62,7 @@ impl Mesh {
             server,
             steps: Steps::new(cluster, workspace),
             said: Arc::default(),
+            waited: Arc::default(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Mesh {
             drop(context);
             done
         };
+        let started = tokio::time::Instant::now();
         let listen = async {
             while let Some((_, report)) = inbox.recv().await {
                 match report {
@@ -152,7 +156,11 @@ impl Mesh {
                         ready.send(Ok(())).unwrap();
                     }
                     Report::Note(text) => self.said.lock().unwrap().push(text),
-                    Report::Waiting(_) | Report::Result(..) | Report::Ask { .. } => {}
+                    Report::Now(answer) => answer
+                        .send(Timestamp::UNIX_EPOCH + started.elapsed())
+                        .unwrap(),
+                    Report::Waiting(why) => self.waited.lock().unwrap().extend(why),
+                    Report::Result(..) | Report::Ask { .. } => {}
                 }
             }
         };

@@ -11,13 +11,13 @@ use crate::lab::scenario::{Lab, Scenario};
 use crate::model::Kind;
 use crate::steps::{Simulated, Steps, Workspace};
 
-async fn shop(version: &str) -> Lab {
+pub(super) async fn shop(version: &str) -> Lab {
     let version = version.parse().unwrap();
     let scenario = Scenario::new("shop").fit(&version, ["shop"]);
     scenario.open(0).await.unwrap()
 }
 
-fn on(lab: &Lab) -> Mesh {
+pub(super) fn on(lab: &Lab) -> Mesh {
     let workspace = Workspace {
         files: ".".into(),
         root: ".".into(),
@@ -32,6 +32,7 @@ fn on(lab: &Lab) -> Mesh {
         server: lab.api.clone(),
         steps: Steps::new(cluster, workspace),
         said: Arc::default(),
+        waited: Arc::default(),
     }
 }
 
