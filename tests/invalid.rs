@@ -189,7 +189,7 @@ fn each_case_gives_its_code_and_nothing_else() {
             writeln!(wrong, "== {}\n{}", case.name, shown(&outcome, Format::Full)).unwrap();
         }
         let runs = outcome.checked.is_some();
-        assert_eq!(runs, !outcome.diagnostics.has_errors(), "{}", case.name);
+        assert!(!runs || !outcome.diagnostics.has_errors(), "{}", case.name);
     }
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -225,9 +225,7 @@ impl<'r> Loader<'r> {
 
 /// `file:line:col` of a place.
 pub(super) fn place(sources: &SourceMap, span: Span) -> String {
-    let file = sources.file(span.file);
-    let (line, column) = file.line_col(span.start);
-    format!("{}:{line}:{column}", file.path())
+    sources.place(span).to_string()
 }
 
 fn not_found(text: &str, error: &io::Error, span: Span, out: &mut Diagnostics) -> Option<usize> {

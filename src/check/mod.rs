@@ -91,6 +91,7 @@ pub struct Loading<'r> {
     plans: Vec<Option<Plan>>,
     orders: Vec<Order>,
     values: values::Values,
+    purpose: Purpose,
     diagnostics: Diagnostics,
 }
 
@@ -109,13 +110,13 @@ pub struct Lookup {
 /// What a check gives.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The executable plan; absent where something is wrong.
+    /// The executable plan, for a purpose that has need of it; absent where something is wrong.
     pub checked: Option<Checked>,
     /// What is wrong, sorted.
     pub diagnostics: Diagnostics,
     /// The files that the diagnostics speak of.
     pub sources: SourceMap,
-    /// The graph, as far as it could be made.
+    /// The graph, as far as it could be made; empty for any other purpose.
     pub drawing: Drawing,
 }
 
@@ -141,6 +142,7 @@ pub fn load<'r>(
         plans,
         orders,
         values,
+        purpose,
         diagnostics,
     }
 }
@@ -257,13 +259,14 @@ impl Loading<'_> {
         let part = slice::cut(&expanded.tasks, slice, &mut out);
         out.sort_dedup();
         let root = self.plans.first().and_then(Option::as_ref);
-        let drawing = outcome::drawing(
-            root.map_or("", |plan| plan.name.as_str()),
-            &expanded.tasks,
-            &part,
-            &world.sources,
-        );
-        let checked = root.filter(|_| !out.has_errors()).map(|root| {
+        let drawing = if self.purpose == Purpose::Graph {
+            let name = root.map_or("", |plan| plan.name.as_str());
+            outcome::drawing(name, &expanded.tasks, &part, &world.sources)
+        } else {
+            Drawing::default()
+        };
+        let wanted = self.purpose.needs_values() && !out.has_errors();
+        let checked = root.filter(|_| wanted).map(|root| {
             outcome::checked(
                 root,
                 &self.values,

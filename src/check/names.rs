@@ -26,10 +26,17 @@ pub(super) struct Order {
 /// One step that another waits for.
 #[derive(Debug)]
 pub(super) struct Wait {
-    pub(super) name: String,
-    /// `needs` names it; otherwise an expression does.
-    pub(super) need: bool,
+    pub(super) whom: Whom,
     pub(super) span: Span,
+}
+
+/// How a step names another.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// In its `needs`: the position in the same map.
+    Need(usize),
+    /// In an expression: the name, innermost group outward.
+    Reference(String),
 }
 
 /// Looks at every name of every plan.
@@ -167,26 +174,28 @@ impl<'a> Names<'a> {
         let Some(&(steps, Some(at))) = around.last() else {
             return;
         };
+        self.orders[steps.id].waits[at].reserve(step.needs.len());
         for need in &step.needs {
-            let name = if need.text == step.key.text {
+            let known = steps.index.get(&need.text).copied();
+            let needed = if known == Some(at) {
                 self.out.push(
                     Diagnostic::new(Code::SelfNeed, format!("`{}` needs itself", need.text))
                         .at(need.span, "is this step"),
                 );
                 None
-            } else if steps.index.contains_key(&need.text) {
-                Some(need.text.as_str())
             } else {
-                self.unknown_need(&need.text, need.span, steps, around)
+                known.or_else(|| {
+                    let meant = self.unknown_need(&need.text, need.span, steps, around)?;
+                    steps.index.get(meant).copied()
+                })
             };
-            let Some(name) = name else {
+            let Some(needed) = needed else {
                 self.orders[steps.id].tainted[at] = true;
                 continue;
             };
-            self.edges[steps.id].push((steps.index[name], at, need.span));
+            self.edges[steps.id].push((needed, at, need.span));
             self.orders[steps.id].waits[at].push(Wait {
-                name: name.to_owned(),
-                need: true,
+                whom: Whom::Need(needed),
                 span: need.span,
             });
         }
@@ -328,8 +337,7 @@ impl<'a> Names<'a> {
         }
         if let Some(&(own, Some(at))) = around.last() {
             self.orders[own.id].waits[at].push(Wait {
-                name: name.to_owned(),
-                need: false,
+                whom: Whom::Reference(name.to_owned()),
                 span: reference.span,
             });
         }

@@ -1,6 +1,6 @@
 //! What a check gives: the executable plan, and its picture.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::checked::{Checked, Need, Role, Slot, Task, Why};
 use super::expand::{Draft, DraftNeed, Expanded};
@@ -28,18 +28,14 @@ pub(super) fn checked(
     secrets.extend(expanded.secrets);
     secrets.sort();
     secrets.dedup();
-    let kept = |at: usize| part.runs[at] || part.assumed[at];
-    let mut next = 0..;
-    let positions: Vec<Option<usize>> = (0..expanded.tasks.len())
-        .map(|at| if kept(at) { next.next() } else { None })
-        .collect();
+    let (shown, positions) = kept(part);
     let mut prove = BTreeSet::new();
-    let mut tasks = Vec::with_capacity(positions.len());
+    let mut tasks = Vec::with_capacity(shown.len());
     for (at, draft) in expanded
         .tasks
         .into_iter()
         .enumerate()
-        .filter(|(at, _)| kept(*at))
+        .filter(|(at, _)| positions[*at].is_some())
     {
         let mut task = task(draft, &positions, &world.sources);
         if !part.runs[at] {
@@ -67,6 +63,17 @@ pub(super) fn checked(
             .map(|one| format!("{}[{}]: {}", one.level(), one.code, one.message))
             .collect(),
     }
+}
+
+/// The tasks that are part of a slice, and where each of all tasks went among them.
+fn kept(part: &Part) -> (Vec<usize>, Vec<Option<usize>>) {
+    let kept = part.runs.iter().zip(&part.assumed);
+    let mut next = 0..;
+    let positions: Vec<Option<usize>> = kept
+        .map(|(runs, assumed)| (*runs || *assumed).then(|| next.next()).flatten())
+        .collect();
+    let shown = (0..positions.len()).filter(|at| positions[*at].is_some());
+    (shown.collect(), positions)
 }
 
 fn task(draft: Draft, positions: &[Option<usize>], sources: &SourceMap) -> Task {
@@ -101,10 +108,7 @@ fn task(draft: Draft, positions: &[Option<usize>], sources: &SourceMap) -> Task 
 
 /// The graph, for people.
 pub(super) fn drawing(name: &str, tasks: &[Draft], part: &Part, sources: &SourceMap) -> Drawing {
-    let shown: BTreeMap<usize, usize> = (0..tasks.len())
-        .filter(|at| part.runs[*at] || part.assumed[*at])
-        .zip(0..)
-        .collect();
+    let (shown, positions) = kept(part);
     let node = |at: usize| {
         let task = &tasks[at];
         Node {
@@ -114,30 +118,30 @@ pub(super) fn drawing(name: &str, tasks: &[Draft], part: &Part, sources: &Source
                 (Role::Open, _) => "group",
                 (Role::Close { .. }, _) => "end",
                 _ => "wave",
-            }
-            .to_owned(),
+            },
             groups: Vec::clone(&task.groups),
-            place: place(sources, task.span),
+            span: task.span,
             when: task.when.as_ref().map(|when| when.expression.text.clone()),
         }
     };
     let mut edges = Vec::new();
-    for (&at, &to) in &shown {
+    for (to, &at) in shown.iter().enumerate() {
         for need in &tasks[at].needs {
-            if let Some(&from) = shown.get(&need.task) {
+            if let Some(from) = positions[need.task] {
                 edges.push(Edge {
                     from,
                     to,
-                    why: reason(&need.why).to_owned(),
-                    place: place(sources, need.span),
+                    why: reason(&need.why),
+                    span: need.span,
                 });
             }
         }
     }
     Drawing {
         name: name.to_owned(),
-        nodes: shown.keys().map(|at| node(*at)).collect(),
+        nodes: shown.iter().map(|at| node(*at)).collect(),
         edges,
+        sources: sources.clone(),
     }
 }
 

@@ -33,6 +33,12 @@ pub(super) struct Part {
 
 /// Cuts. Reports names that are no step's, and outputs that would not be there.
 pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part {
+    if slice.is_whole() {
+        return Part {
+            runs: vec![true; tasks.len()],
+            assumed: vec![false; tasks.len()],
+        };
+    }
     let edges = tasks
         .iter()
         .enumerate()

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::picture;
 use super::reduce::reduced;
+use crate::source::{Place, SourceMap, Span};
 
 /// What is drawn: nodes in an order that keeps every edge.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Drawing {
     /// The plan's name.
     pub name: String,
@@ -16,34 +17,36 @@ pub struct Drawing {
     pub nodes: Vec<Node>,
     /// The edges, from what is needed to what needs it.
     pub edges: Vec<Edge>,
+    /// The files that all of them stand in.
+    pub sources: SourceMap,
 }
 
 /// A node of a drawing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Its name: `migrate[shop].verify`.
     pub id: String,
     /// What it is: a step kind, `group`, `end` of a group, or `wave`.
-    pub kind: String,
+    pub kind: &'static str,
     /// The names of the groups that it is in, outermost first.
     pub groups: Vec<String>,
-    /// Where it stands in the plan: `file:line:col`.
-    pub place: String,
+    /// Where it stands in the plan.
+    pub span: Span,
     /// Its condition, where it has one.
     pub when: Option<String>,
 }
 
 /// An edge of a drawing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Edge {
     /// The position of what is needed.
     pub from: usize,
     /// The position of what needs it.
     pub to: usize,
     /// Why: `needs`, `a reference to its outputs`, `inside`, `wave`.
-    pub why: String,
-    /// Where that is written: `file:line:col`.
-    pub place: String,
+    pub why: &'static str,
+    /// Where that is written.
+    pub span: Span,
 }
 
 /// How it is drawn.
@@ -113,7 +116,9 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
                     &mut out,
                     format_args!(
                         "{:indent$}  after {from}: {} ({})",
-                        "", edge.why, edge.place
+                        "",
+                        edge.why,
+                        drawing.sources.place(edge.span)
                     ),
                 );
             }
@@ -122,20 +127,54 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     out
 }
 
-/// Edges name their nodes: positions mean nothing outside.
+/// A drawing as programs read it.
+#[derive(Serialize)]
+struct Document<'d> {
+    name: &'d str,
+    nodes: Vec<DocumentNode<'d>>,
+    edges: Vec<DocumentEdge<'d>>,
+}
+
+#[derive(Serialize)]
+struct DocumentNode<'d> {
+    id: &'d str,
+    kind: &'d str,
+    groups: &'d [String],
+    place: Place<'d>,
+    when: Option<&'d str>,
+}
+
+/// Its ends by their names: positions mean nothing outside.
+#[derive(Serialize)]
+struct DocumentEdge<'d> {
+    from: &'d str,
+    to: &'d str,
+    why: &'d str,
+    place: Place<'d>,
+}
+
 fn json(drawing: &Drawing) -> String {
-    let id = |at: usize| drawing.nodes[at].id.as_str();
-    let edges: Vec<_> = drawing
-        .edges
-        .iter()
-        .map(|edge| {
-            serde_json::json!({
-                "from": id(edge.from), "to": id(edge.to), "why": edge.why, "place": edge.place,
-            })
-        })
-        .collect();
-    let whole = serde_json::json!({ "name": drawing.name, "nodes": drawing.nodes, "edges": edges });
-    format!("{whole:#}\n")
+    let nodes = drawing.nodes.iter().map(|node| DocumentNode {
+        id: &node.id,
+        kind: node.kind,
+        groups: &node.groups,
+        place: drawing.sources.place(node.span),
+        when: node.when.as_deref(),
+    });
+    let edges = drawing.edges.iter().map(|edge| DocumentEdge {
+        from: &drawing.nodes[edge.from].id,
+        to: &drawing.nodes[edge.to].id,
+        why: edge.why,
+        place: drawing.sources.place(edge.span),
+    });
+    let document = Document {
+        name: &drawing.name,
+        nodes: nodes.collect(),
+        edges: edges.collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 /// Adds a line, without blanks at its end.
@@ -152,18 +191,20 @@ mod tests {
     use super::*;
 
     fn drawing() -> Drawing {
-        let node = |id: &str, kind: &str, groups: &[&str]| Node {
+        let mut sources = SourceMap::new();
+        let file = sources.add("a.yaml", "a:\n  b: 1\n");
+        let node = |id: &str, kind, groups: &[&str]| Node {
             id: id.to_owned(),
-            kind: kind.to_owned(),
+            kind,
             groups: groups.iter().map(|&g| g.to_owned()).collect(),
-            place: "a.yaml:1:1".to_owned(),
+            span: Span::at(file, 0, 1),
             when: None,
         };
         let edge = |from, to| Edge {
             from,
             to,
-            why: "needs".to_owned(),
-            place: "a.yaml:2:3".to_owned(),
+            why: "needs",
+            span: Span::at(file, 5, 6),
         };
         Drawing {
             name: "a".to_owned(),
@@ -173,6 +214,7 @@ mod tests {
                 node("migrate[shop].label", "label-ns", &["migrate"]),
             ],
             edges: vec![edge(0, 1), edge(0, 2), edge(1, 2)],
+            sources,
         }
     }
 
@@ -233,5 +275,7 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["edges"].as_array().unwrap().len(), 3);
         assert_eq!(value["edges"][2]["from"], "ready");
+        assert_eq!(value["edges"][2]["place"], "a.yaml:2:3");
+        assert_eq!(value["nodes"][2]["groups"][0], "migrate");
     }
 }

@@ -43,7 +43,7 @@ fn boxes(
 ) {
     for &at in &group.nodes {
         let node = &drawing.nodes[at];
-        language.node(out, indent, at, &node.id, &node.kind);
+        language.node(out, indent, at, &node.id, node.kind);
     }
     for (name, inner) in &group.inside {
         language.open(out, indent, *number, name);
@@ -108,7 +108,7 @@ pub(super) fn mermaid(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     for edge in edges {
         let (from, to) = (edge.from, edge.to);
         if why {
-            let why = mermaid_text(&edge.why);
+            let why = mermaid_text(edge.why);
             line(&mut out, format_args!("    n{from} -->|\"{why}\"| n{to}"));
         } else {
             line(&mut out, format_args!("    n{from} --> n{to}"));
@@ -128,7 +128,7 @@ pub(super) fn dot(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     for edge in edges {
         let (from, to) = (edge.from, edge.to);
         if why {
-            let why = dot_text(&edge.why);
+            let why = dot_text(edge.why);
             line(
                 &mut out,
                 format_args!("    n{from} -> n{to} [label=\"{why}\"];"),

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::{SourceMap, Span};
 
 fn cycle(nodes: &[usize]) -> Cycle {
     Cycle {
@@ -57,23 +58,26 @@ fn slices_reach_through() {
 }
 
 fn drawing(nodes: usize, edges: &[(usize, usize)]) -> Drawing {
+    let mut sources = SourceMap::new();
+    let span = Span::at(sources.add("a.yaml", ""), 0, 0);
     let node = |at: usize| Node {
         id: format!("n{at}"),
-        kind: String::new(),
+        kind: "",
         groups: Vec::new(),
-        place: String::new(),
+        span,
         when: None,
     };
     let edge = |&(from, to): &(usize, usize)| Edge {
         from,
         to,
-        why: String::new(),
-        place: String::new(),
+        why: "",
+        span,
     };
     Drawing {
         name: String::new(),
         nodes: (0..nodes).map(node).collect(),
         edges: edges.iter().map(edge).collect(),
+        sources,
     }
 }
 

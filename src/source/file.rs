@@ -1,5 +1,6 @@
 //! Files, and byte offsets as lines and columns.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::FileId;
@@ -106,8 +107,40 @@ impl SourceMap {
         &self.files[id.index()]
     }
 
+    /// The beginning of a span, as `file:line:col`.
+    ///
+    /// # Panics
+    /// For a span of another map.
+    #[must_use]
+    pub fn place(&self, span: Span) -> Place<'_> {
+        Place {
+            file: self.file(span.file),
+            offset: span.start,
+        }
+    }
+
     /// The files in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         (0..).map(FileId).zip(&self.files)
+    }
+}
+
+/// A place in a file; shown as `file:line:col`, which is worked out only then.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    file: &'a SourceFile,
+    offset: u32,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.file.line_col(self.offset);
+        write!(f, "{}:{line}:{column}", self.file.path())
+    }
+}
+
+impl serde::Serialize for Place<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

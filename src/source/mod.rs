@@ -15,7 +15,7 @@ mod tree;
 mod yaml;
 
 pub use self::anchors::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES};
-pub use self::file::{SourceFile, SourceMap};
+pub use self::file::{Place, SourceFile, SourceMap};
 pub use self::node::{Entry, Key, Node, Scalar, Style, Value};
 pub use self::scalar::Core;
 pub use self::span::{FileId, Span};

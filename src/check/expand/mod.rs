@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::checked::{Deferred, Role, Slot, When, Why};
 use super::facts::Facts;
 use super::files::Loader;
-use super::names::{Order, Wait};
+use super::names::{Order, Wait, Whom};
 use super::parsed::{Allowed, Body, Plan, Step, Steps};
 use super::scope::{At, ClusterFacts, Late, LateCondition, Scope, World};
 use super::shape::InputTypes;
@@ -143,6 +143,14 @@ impl<'f> Frame<'f> {
         Self { outer, steps, ends }
     }
 
+    /// The task of a step that one of this map waits for.
+    fn waited(&self, whom: &Whom) -> Option<usize> {
+        match whom {
+            Whom::Need(at) => self.ends.borrow()[*at],
+            Whom::Reference(name) => self.task(name),
+        }
+    }
+
     /// The task that a name stands for: the step, or the end of the group.
     fn task(&self, name: &str) -> Option<usize> {
         match self.steps.index.get(name) {
@@ -188,10 +196,13 @@ impl Expander<'_, '_> {
                 waits: &order.waits[at],
                 frame,
             };
-            let mut spot = spot.clone();
-            spot.tainted = spot.tainted || order.tainted[at];
-            self.allow(step, &mut spot);
-            let end = self.step(site, &spot);
+            let own = (order.tainted[at] || !step.allow.is_empty()).then(|| {
+                let mut own = spot.clone();
+                own.tainted |= order.tainted[at];
+                self.allow(step, &mut own);
+                own
+            });
+            let end = self.step(site, own.as_ref().unwrap_or(spot));
             frame.ends.borrow_mut()[at] = Some(end);
             ends.push(end);
         }
@@ -199,9 +210,6 @@ impl Expander<'_, '_> {
     }
 
     fn allow(&mut self, step: &Step, spot: &mut Spot) {
-        if step.allow.is_empty() {
-            return;
-        }
         let mut all = Vec::clone(&spot.allow);
         for own in &step.allow {
             // Each `allow` of the file once, however often it is unrolled.
@@ -308,17 +316,17 @@ impl Expander<'_, '_> {
 
     /// The needs of a step, and what its expressions refer to.
     fn waits(site: Site<'_>, draft: &mut Draft) {
+        draft.needs.reserve(site.waits.len());
         for wait in site.waits {
-            let Some(task) = site.frame.task(&wait.name) else {
+            let Some(task) = site.frame.waited(&wait.whom) else {
                 draft.tainted = true;
                 continue;
             };
-            let why = if wait.need {
-                Why::Needs
-            } else {
-                Why::Reference
+            let why = match wait.whom {
+                Whom::Need(_) => Why::Needs,
+                Whom::Reference(_) => Why::Reference,
             };
-            if !wait.need {
+            if why == Why::Reference {
                 draft.reads.push((task, wait.span));
                 if draft.needs.iter().any(|need| need.task == task) {
                     continue;

@@ -14,9 +14,12 @@ use crate::model::policy::{Attempts, OnFailure, Retry};
 use crate::source::{Entry, Key, Span};
 use crate::template::Template;
 
+/// Up to how many needs are searched one by one.
+const FEW: usize = 16;
+
 impl Reader<'_, '_, '_, '_> {
     pub(super) fn needs(&mut self) -> Vec<Key> {
-        let Some(entry) = self.fields.get("needs").copied() else {
+        let Some(entry) = self.fields.get("needs") else {
             return Vec::new();
         };
         // As in GitHub Actions, one need may stand without a list.
@@ -26,7 +29,7 @@ impl Reader<'_, '_, '_, '_> {
             std::slice::from_ref(&entry.value)
         };
         let mut needs: Vec<Key> = Vec::with_capacity(list.len());
-        let mut seen: HashMap<&str, Span> = HashMap::with_capacity(list.len());
+        let mut seen: HashMap<&str, Span> = HashMap::new();
         for node in list {
             let Some(text) = node.as_str().filter(|_| !node.is_null()) else {
                 self.shaper.wrong("`needs` names steps", node);
@@ -35,7 +38,14 @@ impl Reader<'_, '_, '_, '_> {
             if no_template(text, node.span, "`needs`", &mut self.shaper.out) {
                 continue;
             }
-            if let Some(first) = seen.insert(text, node.span) {
+            // A map costs more than a walk over a few.
+            let first = if list.len() <= FEW {
+                let same = needs.iter().find(|need| need.text == text);
+                same.map(|need| need.span)
+            } else {
+                seen.insert(text, node.span)
+            };
+            if let Some(first) = first {
                 self.push(
                     Diagnostic::new(Code::RepeatedNeed, format!("`{text}` is needed twice"))
                         .at(node.span, "again")
@@ -52,7 +62,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     pub(super) fn when(&mut self) -> Option<Arc<Template>> {
-        let node = &self.fields.get("when").copied()?.value;
+        let node = &self.fields.get("when")?.value;
         let Some(scalar) = node.as_scalar() else {
             self.shaper.wrong("a condition is an expression", node);
             return None;
@@ -67,7 +77,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     pub(super) fn timeout(&mut self) -> Option<Tree> {
-        let entry = self.fields.get("timeout").copied()?;
+        let entry = self.fields.get("timeout")?;
         let tree = Tree::parse(&entry.value, &mut self.shaper.out);
         let Shaper {
             inputs,
@@ -88,7 +98,7 @@ impl Reader<'_, '_, '_, '_> {
 
     pub(super) fn retry(&mut self, is_kind: bool) -> Retry {
         let defaults = self.shaper.defaults.retry.clone().unwrap_or_default();
-        let Some(entry) = self.fields.get("retry").copied() else {
+        let Some(entry) = self.fields.get("retry") else {
             return defaults;
         };
         if !is_kind {
@@ -117,7 +127,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     pub(super) fn on_failure(&mut self) -> OnFailure {
-        let Some(entry) = self.fields.get("on_failure").copied() else {
+        let Some(entry) = self.fields.get("on_failure") else {
             return OnFailure::Stop;
         };
         let on_failure = self
@@ -138,7 +148,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     pub(super) fn allow(&mut self) -> Vec<Allowed> {
-        let Some(entry) = self.fields.get("allow").copied() else {
+        let Some(entry) = self.fields.get("allow") else {
             return Vec::new();
         };
         if !entry.value.is_seq() {

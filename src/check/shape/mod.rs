@@ -86,7 +86,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         if !node.is_map() && !self.truncated {
             self.wrong("a plan is a map", node);
         }
-        let mut fields = fields(node, &PLAN_KEYS, &mut self.out);
+        let fields = fields(node, &PLAN_KEYS, &mut self.out);
         let owner = if node.is_map() { node.head() } else { start };
         for name in ["version", "name", "steps"] {
             if !fields.contains_key(name) && node.is_map() && !self.truncated {
@@ -102,7 +102,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         if let Some(entry) = fields.get("description") {
             self.word(&entry.value, "the description");
         }
-        if let Some(entry) = fields.remove("inputs") {
+        if let Some(entry) = fields.get("inputs") {
             self.inputs(&entry.value);
         }
         if let Some(entry) = fields.get("defaults") {
@@ -196,7 +196,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let mut steps = Steps {
             id,
             list: Vec::with_capacity(node.as_map().len()),
-            index: HashMap::new(),
+            index: HashMap::with_capacity(node.as_map().len()),
         };
         for entry in node.as_map() {
             let step = self.step(entry);
@@ -324,19 +324,27 @@ impl<'l, 'r> Shaper<'l, 'r> {
     }
 }
 
+/// The entries of a map by their keys: of so few that a walk over them is the fastest way.
+struct Fields<'n>(Vec<(&'static str, &'n Entry)>);
+
+impl<'n> Fields<'n> {
+    fn get(&self, name: &str) -> Option<&'n Entry> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, entry)| *entry)
+    }
+
+    fn contains_key(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}
+
 /// The entries of a map by their keys. A misspelt key is told, and taken for what was probably meant.
-fn fields<'n>(
-    node: &'n Node,
-    known: &[&'static str],
-    out: &mut Diagnostics,
-) -> HashMap<&'static str, &'n Entry> {
-    let mut fields = HashMap::new();
+fn fields<'n>(node: &'n Node, known: &[&'static str], out: &mut Diagnostics) -> Fields<'n> {
+    let mut fields = Fields(Vec::with_capacity(known.len().min(node.as_map().len())));
     let mut unknown = Vec::new();
     for entry in node.as_map() {
         match known.iter().find(|name| **name == entry.key.text) {
-            Some(name) => {
-                fields.insert(*name, entry);
-            }
+            Some(name) => fields.0.push((*name, entry)),
             None => unknown.push(entry),
         }
     }
@@ -345,8 +353,9 @@ fn fields<'n>(
         out.push(words::unknown_key(text, *span, known));
         if let Some(meant) = suggest::closest(text, known.iter().copied())
             && let Some(name) = known.iter().find(|name| **name == meant)
+            && !fields.contains_key(name)
         {
-            fields.entry(*name).or_insert(entry);
+            fields.0.push((*name, entry));
         }
     }
     fields
