@@ -141,6 +141,53 @@ fn a_plan_that_changed_meanwhile_is_not_resumed_unless_as_recorded() {
 }
 
 #[test]
+fn a_run_without_a_process_is_cancelled_for_good_and_can_be_resumed() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6);
+    let run = desk.run_id();
+    desk.plan(&["cancel", &run]).exits(0).says("is cancelled");
+    desk.plan(&["status", &run])
+        .exits(0)
+        .says("cancelled by tester");
+    desk.plan(&["cancel", &run])
+        .exits(64)
+        .says("has ended already: cancelled");
+    desk.plan(&["resume", &run, "--approve", "accept"])
+        .exits(0)
+        .says("was cancelled: cancelled by tester");
+    desk.plan(&["cancel", &run])
+        .exits(64)
+        .says("has ended already: succeeded");
+}
+
+#[test]
+fn a_run_whose_process_was_killed_is_cancelled_and_its_lock_runs_out() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6);
+    let run = desk.run_id();
+    // As a kill leaves it: the end is missing, and the last line is torn.
+    let path = desk.path().join(format!(".plan/runs/{run}/journal.jsonl"));
+    let journal = fs_err::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = journal.lines().collect();
+    let (_suspended, rest) = lines.split_last().unwrap();
+    fs_err::write(&path, format!("{}\n{{\"seq\":", rest.join("\n"))).unwrap();
+    desk.plan(&["status"]).exits(0).says("died");
+    desk.plan(&["cancel", &run])
+        .exits(0)
+        .says("ends by itself within a minute");
+    desk.plan(&["runs"]).exits(0).says("cancelled");
+    let journal = fs_err::read_to_string(&path).unwrap();
+    let last: serde_json::Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+    assert_eq!(last["seq"], lines.len(), "the torn line is gone");
+}
+
+#[test]
 fn approvals_can_be_given_beforehand() {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);

@@ -1,13 +1,15 @@
 //! `plan approve`, `plan reject` and `plan cancel`: words to a run, from wherever.
 
 use super::args::{AnswerArgs, CancelArgs};
-use super::drive::failed;
+use super::drive::{self, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::origin;
 use crate::diagnostic::suggest::closest;
-use crate::journal::{Phase, RunDir};
+use crate::event::{Event, EventKind, RunResult};
+use crate::journal::{Phase, RunDir, RunLock, RunState, StoreError};
 use crate::model::NodeId;
+use crate::report::status::word;
 
 /// Says yes or no at a gate.
 pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError> {
@@ -38,31 +40,65 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
     Ok(Exit::Done)
 }
 
-/// Stops a run; it can be resumed.
-pub(super) fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
+/// Stops a run; it can be resumed. A run whose process lives is asked to; one without a process ends here.
+pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
     let dir =
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
-    let state = dir.read().map_err(|error| failed(&error))?.state();
-    if let Phase::Ended(result) = state.phase {
-        return Err(CliError::usage(format!(
-            "{} has ended already: {result:?}",
-            dir.id()
-        )));
-    }
-    dir.mailbox().cancel(&origin::user()).map_err(|error| {
-        CliError::new(Exit::Failed, "the word could not be left").because(&error)
-    })?;
-    if dir.is_held() {
-        anstream::eprintln!(
-            "{} stops when its running calls have ended; plan resume {} goes on",
-            dir.id(),
-            dir.id()
-        );
-    } else {
-        anstream::eprintln!(
-            "{} does not run; nothing further starts until it is resumed",
-            dir.id()
-        );
+    let id = dir.id();
+    match dir.lock(&drive::me()) {
+        Ok(lock) => {
+            let state = unended(&dir)?;
+            end(&dir, lock, &state).await?;
+            anstream::eprintln!("{id} is cancelled; plan resume {id} goes on");
+            if state.phase == Phase::Open {
+                anstream::eprintln!(
+                    "its process was gone: a lock that it left on the cluster ends by itself within a minute"
+                );
+            }
+        }
+        Err(StoreError::Held(_)) => {
+            unended(&dir)?;
+            dir.mailbox().cancel(&origin::user()).map_err(|error| {
+                CliError::new(Exit::Failed, "the word could not be left").because(&error)
+            })?;
+            anstream::eprintln!(
+                "{id} stops when its running calls have ended; plan resume {id} goes on"
+            );
+        }
+        Err(error) => return Err(failed(&error)),
     }
     Ok(Exit::Done)
+}
+
+/// Where the run stands, if it has not ended.
+fn unended(dir: &RunDir) -> Result<RunState, CliError> {
+    let state = dir.read().map_err(|error| failed(&error))?.state();
+    match state.phase {
+        Phase::Ended(_) => Err(CliError::usage(format!(
+            "{} has ended already: {}",
+            dir.id(),
+            word(&state, false)
+        ))),
+        Phase::Open | Phase::Suspended(_) => Ok(state),
+    }
+}
+
+/// Writes the end that no process is there to write.
+async fn end(dir: &RunDir, lock: RunLock, state: &RunState) -> Result<(), CliError> {
+    let unwritten = |error: &dyn std::error::Error| {
+        CliError::new(Exit::Failed, "the journal could not be written").because(error)
+    };
+    let mut journal = dir.journal(lock).map_err(|error| failed(&error))?;
+    let cancelled = Event {
+        seq: state.seq + 1,
+        at: origin::now(),
+        event: EventKind::RunFinished {
+            result: RunResult::Cancelled,
+            message: format!("cancelled by {}", origin::user()),
+        },
+    };
+    journal
+        .append(&cancelled)
+        .map_err(|error| unwritten(&error))?;
+    journal.settle().await.map_err(|error| unwritten(&error))
 }

@@ -45,13 +45,7 @@ pub(super) struct Job {
 /// Runs it to its end, or until it must wait for people.
 pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
     let id = job.dir.id().clone();
-    let me = format!(
-        "process {} of {} on {}",
-        std::process::id(),
-        origin::user(),
-        origin::host()
-    );
-    let lock = job.dir.lock(&me).map_err(|error| held(&error))?;
+    let lock = job.dir.lock(&me()).map_err(|error| held(&error))?;
     let namespaces = super::run::istio_namespaces(&job.checked);
     let leases = connect::lock(&job.cluster, &namespaces, &id, state_dir).await?;
     let leases = Arc::new(Leases(leases));
@@ -220,6 +214,16 @@ impl Gatekeeper for Terminal {
         }
         .boxed()
     }
+}
+
+/// What this process says of itself in the lock of a run.
+pub(super) fn me() -> String {
+    format!(
+        "process {} of {} on {}",
+        std::process::id(),
+        origin::user(),
+        origin::host()
+    )
 }
 
 pub(super) fn held(error: &StoreError) -> CliError {

@@ -68,7 +68,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Status(args) => status::show(args),
         Command::Approve(args) => answer::answer(args, true),
         Command::Reject(args) => answer::answer(args, false),
-        Command::Cancel(args) => answer::cancel(args),
+        Command::Cancel(args) => wait_for(answer::cancel(args)),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => Ok(schema::run(args)),
         Command::New(args) => new::run(args),
@@ -106,8 +106,9 @@ fn log(cli: &Cli) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Writes data to stdout; a reader that has gone away is no error.
+/// Writes data to stdout as it is: whether it has colours was decided with [`style`]. A reader that has gone away is no
+/// error.
 fn stdout(text: &str) {
-    let mut out = anstream::stdout().lock();
+    let mut out = std::io::stdout().lock();
     let _closed_pipe = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

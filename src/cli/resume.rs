@@ -41,6 +41,9 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let outcome = loaded.check(Some(&facts), &state.looked_up, &slice(&stored));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(run::unchecked)?;
+    if state.phase == Phase::Ended(RunResult::Cancelled) {
+        anstream::eprintln!("run {} was cancelled: {}", dir.id(), state.message);
+    }
     anstream::eprintln!("run {} goes on ({})", dir.id(), dir.path().display());
     let job = Job {
         dir,
