@@ -7,6 +7,7 @@ mod invalid;
 mod readme;
 mod run;
 mod scenarios;
+mod valid;
 
 #[test]
 fn no_test_file_is_forgotten() {
