@@ -284,3 +284,32 @@ fn a_secret_is_masked_and_stored_nowhere() {
         assert!(!text.contains("hunter2"), "{file}: {text}");
     }
 }
+
+#[test]
+fn an_output_that_holds_a_secret_is_not_taken_for_its_mask_after_a_resume() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file(
+        "plan.yaml",
+        r#"version: 1
+name: secret
+inputs:
+  token: { type: string, sensitive: true }
+steps:
+  make: { uses: gate, timeout: 1m, with: { command: { argv: [echo, "key-${{ inputs.token }}"] } } }
+  ask: { uses: gate, needs: [make], timeout: 1h, with: { approval: { message: Go on? } } }
+  use: { uses: gate, needs: [ask], timeout: 1m, with: { command: { argv: ["test", "-n", "${{ steps.make.outputs.value }}"] } } }
+"#,
+    );
+    let kubeconfig = mesh.kubeconfig(&desk);
+    let secret = [("PLAN_INPUT_TOKEN", "hunter2hunter2")];
+    let args = ["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig];
+    desk.plan_with(&args, &secret).exits(6).hides("hunter2");
+    let run = desk.run_id();
+    desk.plan_with(&["resume", &run, "--approve", "all"], &secret)
+        .exits(1)
+        .says("`value` of `make` holds a secret, which no journal keeps")
+        .hides("hunter2");
+    // Where nothing is lost in between, it is used.
+    let args = [&args[..], &["--approve", "all"]].concat();
+    desk.plan_with(&args, &secret).exits(0).hides("hunter2");
+}

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use plan::check::{Given, Outcome, Purpose, ReadFile, Slice, load};
+use plan::check::{Given, Outcome, Purpose, ReadFile, Role, Slice, Work, load};
 use plan::diagnostic::{self, Look};
 use plan::graph;
+use plan::model::Action;
 
 struct Disk;
 
@@ -113,4 +114,63 @@ fn every_kind_key_and_gate_occurs() {
             );
         }
     }
+}
+
+#[test]
+fn the_paths_of_a_sub_plan_are_relative_to_the_root() {
+    let outcome = checked(Path::new("tests/valid/sub-plans.yaml"), Purpose::Run);
+    let plan = outcome.checked.unwrap();
+    let install = plan
+        .tasks()
+        .iter()
+        .find(|task| task.id.as_str() == "first.install");
+    let Role::Step(Work::Ready(action)) = &install.unwrap().role else {
+        panic!("all of its parameters are known");
+    };
+    let Action::InstallRevision(install) = &**action else {
+        panic!("it installs");
+    };
+    assert_eq!(install.values, ["parts/values.yaml"]);
+    let stored: Vec<&str> = plan.files().keys().map(String::as_str).collect();
+    assert_eq!(
+        stored,
+        ["parts/move.yaml", "parts/values.yaml", "sub-plans.yaml"]
+    );
+}
+
+#[test]
+fn what_is_given_nearer_to_the_run_wins_and_a_secret_is_no_input_to_show() {
+    let path = Path::new("tests/valid/yaml.yaml");
+    let file = |text: &str| ("inputs.yaml".to_owned(), text.as_bytes().to_vec());
+    let mut given = Given {
+        fleet: vec![
+            ("on".to_owned(), "fleet".into()),
+            ("pattern".to_owned(), "f-1".into()),
+        ],
+        ..Given::default()
+    };
+    let value = |given: &Given, name: &str| {
+        let loaded = load(path, &Disk, given, Purpose::Run);
+        let outcome = loaded.check(None, &BTreeMap::new(), &Slice::default());
+        let plan = outcome.checked.as_ref();
+        plan.unwrap_or_else(|| panic!("{}", said(&outcome)))
+            .inputs()[name]
+            .clone()
+    };
+    assert_eq!(value(&Given::default(), "on"), "no");
+    assert_eq!(value(&given, "on"), "fleet");
+    given.files = vec![file("on: first"), file("on: second")];
+    assert_eq!(value(&given, "on"), "second");
+    assert_eq!(value(&given, "pattern"), "f-1");
+    given.set = vec![
+        ("on".to_owned(), "set".to_owned()),
+        ("on".to_owned(), "last".to_owned()),
+    ];
+    assert_eq!(value(&given, "on"), "last");
+
+    let plan = checked(Path::new("tests/valid/cluster.yaml"), Purpose::Run)
+        .checked
+        .unwrap();
+    assert_eq!(plan.secrets(), ["hush"]);
+    assert!(!plan.inputs().contains_key("token"), "{:?}", plan.inputs());
 }

@@ -170,6 +170,10 @@ pub trait Results {
     fn outcome(&self, task: usize) -> Option<Outcome>;
     /// What a task gave; `None` while it has not ended, or where it was skipped.
     fn outputs(&self, task: usize) -> Option<&Outputs>;
+    /// Whether an output holds a secret, and was left out of what a resumed run knows.
+    fn is_hidden(&self, _task: usize, _output: &str) -> bool {
+        false
+    }
     /// What `failure()` says: whether a need of the task that is being decided ended badly, and nobody tolerated it.
     fn failure(&self) -> bool;
 }

@@ -24,7 +24,7 @@ pub(super) fn check(expanded: &Expanded, out: &mut Diagnostics) {
         used: vec![false; expanded.allowed.len()],
         out,
     };
-    for task in &expanded.tasks {
+    for task in expanded.tasks.iter().chain(&expanded.unseen) {
         found.alone(task);
     }
     found.labels(&expanded.tasks);

@@ -191,6 +191,9 @@ impl<'a> At<'a> {
         };
         match rest {
             [part] if part == "outcome" => Found::Known(outcome.as_str().into()),
+            [_, output] if results.is_hidden(task, output) => Found::Missing(format!(
+                "`{output}` of `{step}` holds a secret, which no journal keeps: only a new run can use it"
+            )),
             [_, output] if outcome != Outcome::Skipped => {
                 match results
                     .outputs(task)

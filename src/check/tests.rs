@@ -117,6 +117,21 @@ fn a_slice_leaves_out_what_it_can_and_wants_proof_of_what_it_needs() {
 }
 
 #[test]
+fn what_is_between_waves_is_looked_at_though_there_is_one_wave_only() {
+    let text = "version: 1\nname: x\nsteps:\n  a:\n    for_each: [one]\n    as: item\n    waves: [1, 100%]\n    between:\n      steps:\n        ask: { uses: gate, with: { approval: { message: m } } }\n    steps:\n      hold: { uses: gate, with: { soak: 1s } }\n";
+    let outcome = checked(text, &Slice::default());
+    let said = said(&outcome);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("[P0503]"), "{said}");
+    let bounded = text.replace(
+        "uses: gate, with: { approval",
+        "uses: gate, timeout: 1h, with: { approval",
+    );
+    let (tasks, _) = names(&bounded, &Slice::default());
+    assert_eq!(tasks, ["a:open", "a[one].hold", "a"]);
+}
+
+#[test]
 fn every_task_stands_after_all_that_it_needs() {
     let outcome = checked(WAVES, &Slice::default());
     let plan = outcome.checked.expect("a sound plan");

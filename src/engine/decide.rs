@@ -8,6 +8,8 @@
 //!   `failure()` or names the outcome of a need that failed, and what is inside a group of which that is true.
 //! - `failure()` is true where a need of the task failed, timed out, was rejected, or did not run for such a reason.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::layout::Layout;
@@ -22,6 +24,8 @@ pub(super) struct Facts {
     ends: Vec<Option<End>>,
     /// Whether a task was decided although the run had stopped.
     exempt: Vec<bool>,
+    /// The outputs that hold a secret, of tasks that ended before a resume.
+    hidden: BTreeSet<(usize, String)>,
 }
 
 /// How a task ended.
@@ -60,7 +64,13 @@ impl Facts {
             run,
             ends: vec![None; tasks],
             exempt: vec![false; tasks],
+            hidden: BTreeSet::new(),
         }
+    }
+
+    /// Records that a task which ended before a resume gave something that only its own session knew.
+    pub(super) fn hide(&mut self, task: usize, output: &str) {
+        self.hidden.insert((task, output.to_owned()));
     }
 
     /// Records how a task ended.
@@ -280,6 +290,10 @@ impl Results for View<'_> {
     fn outputs(&self, task: usize) -> Option<&Outputs> {
         let end = self.facts.of(task)?;
         (end.outcome != Outcome::Skipped).then_some(&end.outputs)
+    }
+
+    fn is_hidden(&self, task: usize, output: &str) -> bool {
+        self.facts.hidden.contains(&(task, output.to_owned()))
     }
 
     fn failure(&self) -> bool {

@@ -76,6 +76,11 @@ impl Dispatcher {
             match (&task.role, end) {
                 (Role::Step(_), Some(end)) => {
                     self.step(position, Step::End(end.outcome))?;
+                    for (name, value) in &end.outputs {
+                        if self.log.mask.is_hidden(value) {
+                            self.facts.hide(position, name);
+                        }
+                    }
                     self.facts.end(position, end);
                     self.schedule.ended(task.slot.as_ref());
                     self.remaining -= 1;

@@ -32,6 +32,18 @@ impl Mask {
         Self { secrets: all }
     }
 
+    /// Whether something in a value that was read back was hidden.
+    pub fn is_hidden(&self, value: &Value) -> bool {
+        let inside = |value: &Value| self.is_hidden(value);
+        match value {
+            _ if self.secrets.is_empty() => false,
+            Value::String(text) => text.contains(HIDDEN),
+            Value::Array(items) => items.iter().any(inside),
+            Value::Object(fields) => fields.values().any(inside),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
         let mut out = text.to_owned();
@@ -122,6 +134,35 @@ impl Mask {
 mod tests {
     use super::*;
     use crate::model::NodeId;
+
+    #[test]
+    fn what_was_hidden_is_known_again() {
+        let mask = Mask::new(&["hunter2"]);
+        let event = mask.event(EventKind::NodeFinished {
+            node: NodeId::new("a"),
+            outcome: crate::model::Outcome::Succeeded,
+            changed: false,
+            outputs: [
+                ("open".to_owned(), Value::from("seen")),
+                (
+                    "deep".to_owned(),
+                    serde_json::json!([{ "x": "a hunter2 b" }]),
+                ),
+            ]
+            .into_iter()
+            .collect(),
+            message: String::new(),
+            error: None,
+            tolerated: false,
+        });
+        let EventKind::NodeFinished { outputs, .. } = event else {
+            unreachable!("the kind stays")
+        };
+        assert_eq!(outputs["deep"][0]["x"], "a *** b");
+        assert!(mask.is_hidden(&outputs["deep"]) && !mask.is_hidden(&outputs["open"]));
+        // Without secrets stars are stars.
+        assert!(!Mask::default().is_hidden(&outputs["deep"]));
+    }
 
     #[test]
     fn secrets_are_hidden_and_names_are_not() {

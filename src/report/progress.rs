@@ -124,3 +124,85 @@ fn style(template: &str) -> ProgressStyle {
     // The templates are constants; a wrong one falls back to the default.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Outputs, RunResult};
+    use crate::model::{Outcome, RunId};
+
+    #[test]
+    fn what_runs_says_why_and_what_ended_is_counted() {
+        let mut progress = Progress::new(ProgressDrawTarget::hidden());
+        let mut state = RunState::default();
+        let mut seq = 0;
+        let mut tell = |progress: &mut Progress, event| {
+            seq += 1;
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            let event = Event { seq, at, event };
+            state.apply(&event);
+            progress.event(&event, &state);
+        };
+        let node = NodeId::new("a");
+        tell(
+            &mut progress,
+            EventKind::RunStarted {
+                format: crate::event::FORMAT.to_owned(),
+                run: RunId::new("r"),
+                plan: "p".to_owned(),
+                digest: String::new(),
+                tool: String::new(),
+                origin: crate::event::Origin::default(),
+                inputs: Outputs::new(),
+                looked_up: BTreeMap::new(),
+                steps: ["a", "b"].map(NodeId::new).to_vec(),
+            },
+        );
+        let (started, attempt) = (node.clone(), 1);
+        tell(
+            &mut progress,
+            EventKind::AttemptStarted {
+                node: started,
+                attempt,
+            },
+        );
+        assert_eq!(progress.total.message(), "1 running");
+        let reasons = vec!["2 of 5 pods updated".to_owned(), "one is late".to_owned()];
+        let waits = node.clone();
+        tell(
+            &mut progress,
+            EventKind::Waiting {
+                node: waits,
+                reasons,
+            },
+        );
+        let bar = progress.running[&node].clone();
+        assert_eq!(bar.prefix(), "a");
+        assert_eq!(bar.message(), "2 of 5 pods updated; one is late");
+        tell(
+            &mut progress,
+            EventKind::NodeFinished {
+                node,
+                outcome: Outcome::Succeeded,
+                changed: true,
+                outputs: Outputs::new(),
+                message: String::new(),
+                error: None,
+                tolerated: false,
+            },
+        );
+        assert!(bar.is_finished() && progress.running.is_empty());
+        assert_eq!(
+            (progress.total.position(), progress.total.length()),
+            (1, Some(2))
+        );
+        tell(
+            &mut progress,
+            EventKind::RunFinished {
+                result: RunResult::Succeeded,
+                message: String::new(),
+            },
+        );
+        assert_eq!(progress.total.message(), "0 running");
+    }
+}

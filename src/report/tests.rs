@@ -126,3 +126,56 @@ fn junit_and_markdown_name_the_failure() {
         "{markdown}"
     );
 }
+
+/// The first events of the run, then others.
+fn state(first: usize, more: Vec<EventKind>) -> RunState {
+    let mut state = RunState::default();
+    let mut all = events();
+    all.truncate(first);
+    let dated = |event| Event {
+        seq: 90,
+        at: "2026-11-23T12:01:00Z".parse().unwrap(),
+        event,
+    };
+    all.extend(more.into_iter().map(dated));
+    all.iter().for_each(|event| state.apply(event));
+    state
+}
+
+fn status_of(state: &RunState, alive: bool) -> String {
+    let now = "2026-11-23T12:02:03Z".parse().unwrap();
+    format!(
+        "{}\n{}",
+        status::row(state, alive),
+        status::status(state, alive, now)
+    )
+}
+
+#[test]
+fn the_status_of_a_run_that_lives_says_what_it_waits_for() {
+    let waiting = EventKind::Waiting {
+        node: NodeId::new("verify"),
+        reasons: vec!["2 of 5 proxies moved".to_owned()],
+    };
+    let alive = state(4, vec![waiting]);
+    insta::assert_snapshot!(status_of(&alive, true), @"");
+    insta::assert_snapshot!(status_of(&alive, false), @"");
+}
+
+#[test]
+fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
+    let node = NodeId::new("accept");
+    let gate = EventKind::GateOpened {
+        node: node.clone(),
+        message: "Go on?".to_owned(),
+        quorum: 2,
+    };
+    let answer = EventKind::GateAnswered {
+        node: node.clone(),
+        approve: true,
+        by: "ann".to_owned(),
+    };
+    let suspended = EventKind::RunSuspended { gates: vec![node] };
+    insta::assert_snapshot!(status_of(&state(3, vec![gate, answer, suspended]), false), @"");
+    insta::assert_snapshot!(status_of(&state(99, Vec::new()), false), @"");
+}

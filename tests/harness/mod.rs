@@ -36,6 +36,11 @@ impl Desk {
 
     /// `plan`, with nothing of this machine in its environment.
     pub(crate) fn plan(&self, args: &[&str]) -> Ended {
+        self.plan_with(args, &[])
+    }
+
+    /// As [`Desk::plan`], with more in its environment.
+    pub(crate) fn plan_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ended {
         let mut command = Command::cargo_bin("plan").unwrap();
         let output = command
             .args(args)
@@ -45,6 +50,7 @@ impl Desk {
             .env("HOME", self.path())
             .env("USER", "tester")
             .env("NO_COLOR", "1")
+            .envs(env.iter().copied())
             .output()
             .unwrap();
         Ended {

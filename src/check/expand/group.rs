@@ -7,7 +7,7 @@ use super::items::{Listed, Named};
 use super::{DraftNeed, Expander, MAX_TASKS, Site, Spot, join};
 use crate::check::checked::{Deferred, Role, Slot, Why};
 use crate::check::facts::Facts;
-use crate::check::parsed::{Body, ForEach};
+use crate::check::parsed::{Body, ForEach, Steps};
 use crate::check::scope::Item;
 use crate::model::{Kind, NodeId};
 
@@ -115,6 +115,9 @@ impl Expander<'_, '_> {
             let last = number + 1 == waves.len();
             // Where the list is not known there may be more waves, and what is between them is to be seen.
             if last && (items.known || between.is_none()) {
+                if let Some(between) = between.filter(|_| waves.len() == 1) {
+                    self.unseen(site, name, &inside, between);
+                }
                 break;
             }
             let number = if last {
@@ -140,6 +143,17 @@ impl Expander<'_, '_> {
             inside.barrier = Some(next);
         }
         (members, waves.len() > 1)
+    }
+
+    /// Looks at what never runs between waves, since there is one only.
+    fn unseen(&mut self, site: Site<'_>, name: &str, inside: &Spot, between: &Steps) {
+        let mut spot = inside.clone();
+        spot.prefix = format!("{name}.between[1]");
+        spot.path = join(&inside.path, "between");
+        let start = self.done.tasks.len();
+        self.steps(between, &spot, Some(site.frame));
+        let tasks = self.done.tasks.drain(start..);
+        self.done.unseen.extend(tasks);
     }
 
     /// One item: the group's steps, or the step itself.

@@ -62,6 +62,9 @@ pub(super) struct DraftNeed {
 #[derive(Debug, Default)]
 pub(super) struct Expanded {
     pub(super) tasks: Vec<Draft>,
+    /// What would stand between waves, where the list is known and makes one wave only: it is never run, and what is
+    /// wrong with it all the same is told.
+    pub(super) unseen: Vec<Draft>,
     pub(super) allowed: Vec<Allowed>,
     /// The ends of the top level's steps.
     pub(super) secrets: Vec<String>,
