@@ -146,7 +146,10 @@ fn allowed(input: &Input, pattern: Option<&regex::Regex>, value: &Json) -> Resul
 
 /// Whether an option, read without a type, is the value.
 fn same(option: &Json, value: &Json) -> bool {
-    option == value || plain(option) == plain(value)
+    // `1e3` and `1000` are one number.
+    let numbers = option.as_f64().zip(value.as_f64());
+    numbers.is_some_and(|(one, other)| one.total_cmp(&other).is_eq())
+        || plain(option) == plain(value)
 }
 
 /// A value as text, strings without quotes.

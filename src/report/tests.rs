@@ -158,8 +158,20 @@ fn the_status_of_a_run_that_lives_says_what_it_waits_for() {
         reasons: vec!["2 of 5 proxies moved".to_owned()],
     };
     let alive = state(4, vec![waiting]);
-    insta::assert_snapshot!(status_of(&alive, true), @"");
-    insta::assert_snapshot!(status_of(&alive, false), @"");
+    insta::assert_snapshot!(status_of(&alive, true), @r"
+    r1  running             1/3  1m00s
+    run r1 running
+      label   done            1.0s
+      verify  running        2m00s  2 of 5 proxies moved
+      accept  pending
+    ");
+    insta::assert_snapshot!(status_of(&alive, false), @r"
+    r1  died                1/3  1m00s
+    run r1 died
+      label   done            1.0s
+      verify  interrupted           2 of 5 proxies moved
+      accept  pending
+    ");
 }
 
 #[test]
@@ -176,6 +188,21 @@ fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
         by: "ann".to_owned(),
     };
     let suspended = EventKind::RunSuspended { gates: vec![node] };
-    insta::assert_snapshot!(status_of(&state(3, vec![gate, answer, suspended]), false), @"");
-    insta::assert_snapshot!(status_of(&state(99, Vec::new()), false), @"");
+    insta::assert_snapshot!(status_of(&state(3, vec![gate, answer, suspended]), false), @r"
+    r1  waiting             1/3  1m00s
+    run r1 waits after 1m00s for accept
+      label   done            1.0s
+      verify  pending
+      accept  waiting
+    accept asks: Go on? (1 of 2)
+    ");
+    let ended = status_of(&state(99, Vec::new()), false);
+    for said in [
+        "run r1 failed in 6.0s",
+        "3 steps: 1 done, 1 failed, 1 not run",
+        "1 proxy is on the old istiod",
+        "shop/api-1: OLD",
+    ] {
+        assert!(ended.contains(said), "{ended}");
+    }
 }
