@@ -218,6 +218,9 @@ fn wrong_usage_and_lost_clusters_have_codes_of_their_own() {
         .exits(64);
     desk.plan(&["graph", "label.yaml", "--set", "namespaces=No_Name"])
         .exits(64);
+    desk.plan(&["graph", "label.yaml", "--until", "lable"])
+        .exits(64)
+        .says("there is no such step");
     desk.plan(&["resume", "nope"])
         .exits(64)
         .says("no run `nope`");
@@ -312,4 +315,24 @@ steps:
     // Where nothing is lost in between, it is used.
     let args = [&args[..], &["--approve", "all"]].concat();
     desk.plan_with(&args, &secret).exits(0).hides("hunter2");
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let desk = Desk::new();
+    desk.file("plan.yaml", LABEL);
+    desk.file("broken.yaml", "version: 1\nname: x\nsteps: {}\n");
+    let plan = assert_cmd::cargo::cargo_bin("plan");
+    for (file, code) in [("plan.yaml", 0), ("broken.yaml", 3)] {
+        // Both ends of each pipe are closed before anything is written.
+        let (out, err) = (std::io::pipe().unwrap().1, std::io::pipe().unwrap().1);
+        let status = std::process::Command::new(&plan)
+            .args(["graph", file])
+            .current_dir(desk.path())
+            .stdout(out)
+            .stderr(err)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{file}");
+    }
 }

@@ -33,9 +33,9 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
         .answer(&state, &node, approve, &by)
         .map_err(|error| CliError::usage(error.to_string()))?;
     let word = if approve { "approved" } else { "rejected" };
-    anstream::eprintln!("{word} by {by}: {} ({})", args.step, gate.message);
+    say!("{word} by {by}: {} ({})", args.step, gate.message);
     if !dir.is_held() {
-        anstream::eprintln!("next: plan resume {}", dir.id());
+        say!("next: plan resume {}", dir.id());
     }
     Ok(Exit::Done)
 }
@@ -49,9 +49,9 @@ pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
         Ok(lock) => {
             let state = unended(&dir)?;
             end(&dir, lock, &state).await?;
-            anstream::eprintln!("{id} is cancelled; plan resume {id} goes on");
+            say!("{id} is cancelled; plan resume {id} goes on");
             if state.phase == Phase::Open {
-                anstream::eprintln!(
+                say!(
                     "its process was gone: a lock that it left on the cluster ends by itself within a minute"
                 );
             }
@@ -61,9 +61,7 @@ pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
             dir.mailbox().cancel(&origin::user()).map_err(|error| {
                 CliError::new(Exit::Failed, "the word could not be left").because(&error)
             })?;
-            anstream::eprintln!(
-                "{id} stops when its running calls have ended; plan resume {id} goes on"
-            );
+            say!("{id} stops when its running calls have ended; plan resume {id} goes on");
         }
         Err(error) => return Err(failed(&error)),
     }

@@ -18,7 +18,7 @@ pub(super) async fn lab(
     dry_run: bool,
 ) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
     let lab = scenario.open(0).await.map_err(|error| not_opened(&error))?;
-    anstream::eprintln!("lab: {}, simulated in this process", inventory(scenario));
+    say!("lab: {}, simulated in this process", inventory(scenario));
     let agent = if dry_run { "plan-dry-run" } else { "plan" };
     let cluster = Cluster::from_service(lab.api.service(agent), dry_run);
     let version = cluster

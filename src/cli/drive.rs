@@ -87,10 +87,13 @@ async fn run_to_end(run: Run, orders: Orders) -> Result<RunEnd, CliError> {
             .because(&error)
             .help("nothing further was changed; `plan resume` goes on when the cause is mended")
     })?;
-    outcome.report.map_err(|error| {
-        CliError::new(Exit::Failed, "a report could not be written").because(&error)
-    })?;
-    Ok(outcome.end)
+    match outcome.report {
+        // A reader that has gone away has seen what it wanted.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::new(Exit::Failed, "a report could not be written").because(&error))
+        }
+        _ => Ok(outcome.end),
+    }
 }
 
 fn exit(end: &RunEnd, run: &str) -> Exit {
@@ -101,11 +104,9 @@ fn exit(end: &RunEnd, run: &str) -> Exit {
         RunEnd::Finished(RunResult::Interrupted | RunResult::Cancelled) => Exit::Interrupted,
         RunEnd::Suspended(gates) => {
             for gate in gates {
-                anstream::eprintln!(
-                    "waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'"
-                );
+                say!("waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'");
             }
-            anstream::eprintln!("then: plan resume {run}");
+            say!("then: plan resume {run}");
             Exit::Gate
         }
     }

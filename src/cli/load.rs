@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::args::{PlanArgs, SliceArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::style;
+use super::{stderr, style};
 use crate::check::{self, Given, Loaded, Purpose, ReadFile, Slice};
 use crate::diagnostic::{self, Code, Diagnostics, Format};
 use crate::source::SourceMap;
@@ -89,7 +89,7 @@ pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<()
     if diagnostics.has_errors() {
         let errors = count(diagnostics.error_count(), "error");
         return Err(match blame(diagnostics) {
-            Exit::Usage => CliError::usage(format!("the given inputs have {errors}")),
+            Exit::Usage => CliError::usage(format!("what was given has {errors}")),
             exit => CliError::new(exit, format!("the plan has {errors}")),
         });
     }
@@ -99,10 +99,12 @@ pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<()
 /// Shows diagnostics on stderr, whatever they say.
 pub(super) fn show(diagnostics: &Diagnostics, sources: &SourceMap) {
     if !diagnostics.is_empty() {
-        anstream::eprint!(
-            "{}",
-            diagnostic::render(diagnostics, sources, Format::Full, style::look())
-        );
+        stderr(&diagnostic::render(
+            diagnostics,
+            sources,
+            Format::Full,
+            style::look(),
+        ));
     }
 }
 
@@ -121,7 +123,12 @@ pub(super) fn recorded(file: &Path, inputs: &Map<String, Value>, purpose: Purpos
 
 /// Whose the errors are: the plan's and its inputs files', or, where none has a place in a file, the flags'.
 pub(super) fn blame(diagnostics: &Diagnostics) -> Exit {
-    let of_a_flag = |code| matches!(code, Code::BadInputValue | Code::UndeclaredInput);
+    let of_a_flag = |code| {
+        matches!(
+            code,
+            Code::BadInputValue | Code::UndeclaredInput | Code::UnknownSliceStep
+        )
+    };
     let mut errors = diagnostics.iter().filter(|found| found.is_error());
     if errors.all(|found| of_a_flag(found.code) && found.primary.is_none()) {
         Exit::Usage

@@ -1,5 +1,12 @@
 //! The command line: the only place that knows the terminal, the environment and exit codes.
 
+/// Says a line on stderr.
+macro_rules! say {
+    ($($words:tt)*) => {
+        crate::cli::stderr(&format!("{}\n", format_args!($($words)*)))
+    };
+}
+
 mod answer;
 pub(crate) mod args;
 mod connect;
@@ -51,7 +58,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = error.exit();
-            anstream::eprintln!("{error}");
+            say!("{error}");
             exit.into()
         }
     }
@@ -104,6 +111,12 @@ fn log(cli: &Cli) -> Result<(), CliError> {
         .with_writer(std::io::stderr)
         .init();
     Ok(())
+}
+
+/// Writes to stderr; that nobody reads it any more is no error.
+fn stderr(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _closed_pipe = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 /// Writes data to stdout as it is: whether it has colours was decided with [`style`]. A reader that has gone away is no

@@ -21,7 +21,7 @@ pub(super) fn run(args: &NewArgs) -> Result<Exit, CliError> {
     let written =
         file.and_then(|mut file| std::io::Write::write_all(&mut file, TEMPLATE.as_bytes()));
     written.map_err(|error| CliError::usage(error.to_string()))?;
-    anstream::eprintln!(
+    say!(
         "wrote {}; next: plan validate {}",
         path.display(),
         path.display()

@@ -8,7 +8,7 @@ use super::drive::{Job, drive, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, recorded};
-use super::{connect, run};
+use super::{connect, run, stderr};
 use crate::check::{Purpose, Slice};
 use crate::event::RunResult;
 use crate::journal::{Phase, RunDir, Stored};
@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
     let state = dir.read().map_err(|error| failed(&error))?.state();
     if state.phase == Phase::Ended(RunResult::Succeeded) {
-        anstream::eprintln!("{} has ended well; there is nothing to resume", dir.id());
+        say!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
     }
     if state.origin.server.as_deref() == Some(LAB) {
@@ -42,9 +42,9 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(run::unchecked)?;
     if state.phase == Phase::Ended(RunResult::Cancelled) {
-        anstream::eprintln!("run {} was cancelled: {}", dir.id(), state.message);
+        say!("run {} was cancelled: {}", dir.id(), state.message);
     }
-    anstream::eprintln!("run {} goes on ({})", dir.id(), dir.path().display());
+    say!("run {} goes on ({})", dir.id(), dir.path().display());
     let job = Job {
         dir,
         prove: run::prove(&checked),
@@ -76,7 +76,7 @@ fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
             format!("{} (as recorded)", change.path),
             format!("{} (now)", change.path),
         );
-        anstream::eprint!("{}", diff.unified_diff().header(&names.0, &names.1));
+        stderr(&diff.unified_diff().header(&names.0, &names.1).to_string());
     }
     let names: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
     Err(CliError::new(

@@ -52,7 +52,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         .await;
     }
     if ask && !confirmed(&checked, cluster.context(), cluster.server()) {
-        anstream::eprintln!("nothing was done");
+        say!("nothing was done");
         return Ok(Exit::Done);
     }
     let random = uuid::Uuid::now_v7().as_u64_pair().1 & 0xffff;
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     let stored = store(args, &checked, &root, cluster.context(), cluster.server());
     let dir =
         RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
-    anstream::eprintln!("run {id} ({})", dir.path().display());
+    say!("run {id} ({})", dir.path().display());
     let job = Job {
         dir,
         prove: prove(&checked),

@@ -57,7 +57,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
             stdout(&format!("{:#}\n", json!(all)));
         }
         Output::Text if rows.is_empty() => {
-            anstream::eprintln!("no runs in {}", args.state.state_dir.display());
+            say!("no runs in {}", args.state.state_dir.display());
         }
         Output::Text => {
             for (dir, state) in &rows {

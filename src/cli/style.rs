@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 
+use super::stderr;
 use crate::diagnostic::Look;
 
 /// How to render for stderr; anstream strips what is not wanted.
@@ -32,7 +33,7 @@ pub(super) fn is_terminal() -> bool {
 
 /// Asks on stderr and reads a line; `None` where there is none.
 pub(super) fn ask(question: &str) -> Option<String> {
-    anstream::eprint!("{question} ");
+    stderr(&format!("{question} "));
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line).ok()?;
     (read > 0).then(|| line.trim().to_lowercase())

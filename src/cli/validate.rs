@@ -85,9 +85,9 @@ fn merged(documents: &[String]) -> String {
 fn summary(file: &str, diagnostics: &Diagnostics) {
     let (errors, warnings) = (diagnostics.error_count(), diagnostics.warning_count());
     if errors == 0 && warnings == 0 {
-        anstream::eprintln!("{file}: valid");
+        say!("{file}: valid");
     } else {
         let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
-        anstream::eprintln!("{file}: {errors}, {warnings}");
+        say!("{file}: {errors}, {warnings}");
     }
 }

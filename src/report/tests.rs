@@ -138,7 +138,9 @@ fn state(first: usize, more: Vec<EventKind>) -> RunState {
         event,
     };
     all.extend(more.into_iter().map(dated));
-    all.iter().for_each(|event| state.apply(event));
+    for event in &all {
+        state.apply(event);
+    }
     state
 }
 
