@@ -47,6 +47,8 @@ pub use record::Record;
 pub use service::Lost;
 pub use status_error::Cause;
 pub use status_error::StatusError;
+pub use store::Change;
+pub use store::Key;
 
 use jiff::Timestamp;
 use query::Target;
@@ -56,7 +58,6 @@ use server::Shared;
 use server::lock;
 use std::sync::Arc;
 use std::sync::Weak;
-use store::Key;
 
 /// What a server is made with.
 #[derive(Debug, Clone)]
@@ -223,11 +224,27 @@ impl ApiServer {
             .map(|found| (**found).clone())
     }
 
+    /// An object as stored.
+    pub fn stored(&self, key: &Key) -> Option<Arc<Value>> {
+        self.shared.state().store.get(key).map(Arc::clone)
+    }
+
     /// The objects of a resource, in one namespace or (empty) in all.
     pub fn objects(&self, resource: &str, namespace: &str) -> Vec<Arc<Value>> {
         let state = self.shared.state();
         let found = state.store.list(resource, namespace);
         found.map(|(_, object)| Arc::clone(object)).collect()
+    }
+
+    /// The revision of the last write, and everything that happened after an earlier one; `None` where that is forgotten.
+    pub fn changes(&self, after: u64) -> (u64, Option<Vec<Change>>) {
+        let state = self.shared.state();
+        (state.store.revision(), state.store.all_changes(after))
+    }
+
+    /// Every object, as if it were made just now.
+    pub fn snapshot(&self) -> Vec<Change> {
+        self.shared.state().store.snapshot()
     }
 
     /// The revision of the last write, and news of each further one.

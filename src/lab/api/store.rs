@@ -10,18 +10,18 @@ use tokio::sync::watch;
 
 /// Where an object lies. Ordered as lists are: by resource, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub struct Key {
     /// `plural.group`.
-    pub(super) resource: String,
+    pub resource: String,
     /// Empty for cluster-scoped objects.
-    pub(super) namespace: String,
+    pub namespace: String,
     /// The object's name.
-    pub(super) name: String,
+    pub name: String,
 }
 
 impl Key {
     /// Where an object of this resource lies.
-    pub(super) fn new(resource: &str, namespace: &str, name: &str) -> Self {
+    pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
         Self {
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),
@@ -32,15 +32,15 @@ impl Key {
 
 /// One write: the object before and after it. Both present: changed; one: created or deleted.
 #[derive(Debug, Clone)]
-pub(super) struct Change {
+pub struct Change {
     /// The revision that the write made.
-    pub(super) revision: u64,
+    pub revision: u64,
     /// Which object.
-    pub(super) key: Key,
+    pub key: Key,
     /// Before, absent for a creation.
-    pub(super) before: Option<Arc<Value>>,
+    pub before: Option<Arc<Value>>,
     /// After, absent for a deletion.
-    pub(super) after: Option<Arc<Value>>,
+    pub after: Option<Arc<Value>>,
 }
 
 /// How many writes are kept for watches and old lists.
@@ -177,6 +177,25 @@ impl Store {
     pub(super) fn compact(&mut self) {
         self.history.clear();
         self.compacted = self.revision;
+    }
+
+    /// Every object as if it were made just now.
+    pub(super) fn snapshot(&self) -> Vec<Change> {
+        let made = |(key, value): (&Key, &Arc<Value>)| Change {
+            revision: self.revision,
+            key: key.clone(),
+            before: None,
+            after: Some(Arc::clone(value)),
+        };
+        self.objects.iter().map(made).collect()
+    }
+
+    /// Everything that happened after a revision; `None` where that is forgotten.
+    pub(super) fn all_changes(&self, after: u64) -> Option<Vec<Change>> {
+        let start = self
+            .history
+            .partition_point(|change| change.revision <= after);
+        (after >= self.compacted).then(|| self.history.range(start..).cloned().collect())
     }
 
     /// What happened to a resource after a revision.

@@ -11,19 +11,19 @@ use serde_json::Value;
 use serde_json::json;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for budget in pass.api.objects("poddisruptionbudgets.policy", "") {
+    pass.each("poddisruptionbudgets.policy", |pass, budget| {
         let spec = &budget["spec"];
         let selector = LabelSelector::from_object(&spec["selector"]);
-        let namespace = object::namespace(&budget);
+        let namespace = object::namespace(budget);
         let covered = |pod: &&std::sync::Arc<Value>| {
             !spec["selector"].is_null()
-                && object::namespace(pod) == namespace
                 && selector.matches(object::labels(pod))
                 && is_active(pod)
         };
-        let pods: Vec<_> = pass.pods.iter().filter(covered).collect();
+        let all = pass.api.objects("pods", namespace);
+        let pods: Vec<_> = all.iter().filter(covered).collect();
         let healthy = pods.iter().filter(|pod| is_ready(pod)).count();
-        let expected = expected(pass, &pods);
+        let expected = expected(pass, namespace, &pods);
         let desired = if spec["maxUnavailable"].is_null() {
             share(&spec["minAvailable"], expected, true)
         } else {
@@ -44,12 +44,12 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
             "observedGeneration": budget["metadata"]["generation"], "currentHealthy": healthy, "desiredHealthy": desired,
             "disruptionsAllowed": allowed, "expectedPods": expected, "conditions": conditions,
         });
-        pass.set_status(&budget, status);
-    }
+        pass.set_status(budget, status);
+    });
 }
 
 /// How many pods the owners want, each counted once; pods without an owner count themselves.
-fn expected(pass: &Pass<'_>, pods: &[&std::sync::Arc<Value>]) -> usize {
+fn expected(pass: &Pass<'_>, namespace: &str, pods: &[&std::sync::Arc<Value>]) -> usize {
     let mut owners = std::collections::BTreeSet::new();
     let mut bare = 0;
     for pod in pods {
@@ -62,7 +62,7 @@ fn expected(pass: &Pass<'_>, pods: &[&std::sync::Arc<Value>]) -> usize {
     }
     let mut sum = bare;
     for resource in ["replicasets.apps", "statefulsets.apps"] {
-        let owned = pass.api.objects(resource, "");
+        let owned = pass.api.objects(resource, namespace);
         sum += owned
             .iter()
             .filter(|one| owners.contains(object::meta(one, "uid")))

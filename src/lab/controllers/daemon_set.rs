@@ -14,17 +14,17 @@ use std::sync::Arc;
 const REVISION: &str = "controller-revision-hash";
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for set in pass.api.objects("daemonsets.apps", "") {
-        if object::is_terminating(&set) {
-            continue;
+    pass.each("daemonsets.apps", |pass, set| {
+        if object::is_terminating(set) {
+            return;
         }
-        let name = revision::ensure(pass, &set);
+        let name = revision::ensure(pass, set);
         let hash = name.rsplit('-').next().unwrap_or_default().to_owned();
-        place(pass, &set, &hash);
-        replace(pass, &set, &hash);
-        let status = status(pass, &set, &hash);
-        pass.set_status(&set, status);
-    }
+        place(pass, set, &hash);
+        replace(pass, set, &hash);
+        let status = status(pass, set, &hash);
+        pass.set_status(set, status);
+    });
 }
 
 /// The name of the node that a pod is for.

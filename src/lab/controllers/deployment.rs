@@ -3,7 +3,6 @@
 
 use super::deployment_status;
 use super::pass::Pass;
-use super::pass::controller_of;
 use super::pass::count;
 use super::pass::owner_reference;
 use super::pass::share;
@@ -11,7 +10,6 @@ use super::revision;
 use crate::lab::api::object;
 use serde_json::Value;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const HASH: &str = "pod-template-hash";
@@ -36,22 +34,13 @@ impl Sets {
 }
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    let mut owned: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
-    for set in pass.api.objects("replicasets.apps", "") {
-        if let Some(owner) = controller_of(&set) {
-            owned.entry(owner.to_owned()).or_default().push(set);
+    pass.each("deployments.apps", |pass, deployment| {
+        let sets = sort(deployment, pass.controlled(deployment, "replicasets.apps"));
+        if !object::is_terminating(deployment) {
+            roll(pass, deployment, &sets);
         }
-    }
-    for deployment in pass.api.objects("deployments.apps", "") {
-        let mine = owned
-            .remove(object::meta(&deployment, "uid"))
-            .unwrap_or_default();
-        let sets = sort(&deployment, mine);
-        if !object::is_terminating(&deployment) {
-            roll(pass, &deployment, &sets);
-        }
-        deployment_status::update(pass, &deployment, &sets);
-    }
+        deployment_status::update(pass, deployment, &sets);
+    });
 }
 
 fn sort(deployment: &Value, mut sets: Vec<Arc<Value>>) -> Sets {

@@ -188,10 +188,11 @@ fn expired(pass: &mut Pass<'_>, deployment: &Value, old: &Value) -> bool {
         .and_then(|text| text.parse::<Timestamp>().ok());
     let Some(since) = since else { return false };
     let left = deadline - pass.timestamp().duration_since(since).as_secs();
-    if left > 0 {
-        pass.wake_after(Duration::from_secs(left.unsigned_abs()));
+    // Conditions know whole seconds only: the one that has begun counts as well, as the real one waits.
+    if left >= 0 {
+        pass.wake_after(Duration::from_secs(left.unsigned_abs() + 1));
     }
-    left <= 0
+    left < 0
 }
 
 /// Passes on that pods cannot be created.

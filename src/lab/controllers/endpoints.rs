@@ -13,29 +13,23 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for service in pass.api.objects("services", "") {
+    pass.each("services", |pass, service| {
         let selector = &service["spec"]["selector"];
-        if object::is_terminating(&service)
+        if object::is_terminating(service)
             || selector.as_object().is_none_or(serde_json::Map::is_empty)
         {
-            continue;
+            return;
         }
         let selector = LabelSelector::from_object(&json!({"matchLabels": selector}));
-        let namespace = object::namespace(&service);
-        let pods: Vec<Arc<Value>> = pass
-            .pods
-            .iter()
-            .filter(|pod| {
-                object::namespace(pod) == namespace
-                    && selector.matches(object::labels(pod))
-                    && is_active(pod)
-                    && pod["status"]["podIP"].is_string()
-            })
-            .cloned()
-            .collect();
-        endpoints(pass, &service, &pods);
-        slice(pass, &service, &pods);
-    }
+        let mut pods = pass.api.objects("pods", object::namespace(service));
+        pods.retain(|pod| {
+            selector.matches(object::labels(pod))
+                && is_active(pod)
+                && pod["status"]["podIP"].is_string()
+        });
+        endpoints(pass, service, &pods);
+        slice(pass, service, &pods);
+    });
 }
 
 fn reference(pod: &Value) -> Value {

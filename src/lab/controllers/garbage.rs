@@ -5,40 +5,29 @@ use crate::lab::api::object;
 use crate::lab::api::object::items;
 use serde_json::Value;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    let all = pass.api.everything();
-    let by_uid: BTreeMap<&str, &Arc<Value>> = all
-        .iter()
-        .map(|one| (object::meta(one, "uid"), one))
-        .collect();
-    let mut dependents: BTreeMap<&str, Vec<&Arc<Value>>> = BTreeMap::new();
-    for one in &all {
-        let owners: Vec<&str> = items(&one["metadata"], "ownerReferences")
+    pass.everything(|pass, one| {
+        let mut owners = items(&one["metadata"], "ownerReferences")
             .filter_map(|owner| owner["uid"].as_str())
-            .collect();
-        for owner in &owners {
-            dependents.entry(owner).or_default().push(one);
+            .peekable();
+        let orphaned = owners.peek().is_some() && !owners.any(|uid| pass.memory.exists(uid));
+        if !object::is_terminating(one) {
+            if orphaned {
+                pass.delete(one, json!({"propagationPolicy": "Background"}));
+            }
+            return;
         }
-        let orphaned = !owners.is_empty() && owners.iter().all(|owner| !by_uid.contains_key(owner));
-        if orphaned && !object::is_terminating(one) {
-            pass.delete(one, json!({"propagationPolicy": "Background"}));
+        let owned = pass.memory.owned(object::meta(one, "uid"));
+        let dependents: Vec<Arc<Value>> = owned.map(|(_, one)| Arc::clone(one)).collect();
+        if holds(one, "foregroundDeletion") {
+            foreground(pass, one, &dependents);
         }
-    }
-    for owner in all.iter().filter(|one| object::is_terminating(one)) {
-        let mine = dependents
-            .get(object::meta(owner, "uid"))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if holds(owner, "foregroundDeletion") {
-            foreground(pass, owner, mine);
+        if holds(one, "orphan") {
+            orphan(pass, one, &dependents);
         }
-        if holds(owner, "orphan") {
-            orphan(pass, owner, mine);
-        }
-    }
+    });
 }
 
 fn holds(owner: &Value, finalizer: &str) -> bool {
@@ -54,12 +43,12 @@ fn release(pass: &Pass<'_>, owner: &Value, finalizer: &str) {
 }
 
 /// Deletes the dependents first; those that block must be gone before the owner goes.
-fn foreground(pass: &Pass<'_>, owner: &Value, dependents: &[&Arc<Value>]) {
+fn foreground(pass: &Pass<'_>, owner: &Value, dependents: &[Arc<Value>]) {
     for one in dependents.iter().filter(|one| !object::is_terminating(one)) {
         pass.delete(one, json!({"propagationPolicy": "Foreground"}));
     }
     let uid = &owner["metadata"]["uid"];
-    let blocks = |one: &&Arc<Value>| {
+    let blocks = |one: &Arc<Value>| {
         items(&one["metadata"], "ownerReferences")
             .any(|reference| reference["uid"] == *uid && reference["blockOwnerDeletion"] == true)
     };
@@ -68,9 +57,9 @@ fn foreground(pass: &Pass<'_>, owner: &Value, dependents: &[&Arc<Value>]) {
     }
 }
 
-fn orphan(pass: &Pass<'_>, owner: &Value, dependents: &[&Arc<Value>]) {
+fn orphan(pass: &Pass<'_>, owner: &Value, dependents: &[Arc<Value>]) {
     for one in dependents {
-        let mut next = (***one).clone();
+        let mut next = (**one).clone();
         if let Some(list) = next["metadata"]["ownerReferences"].as_array_mut() {
             list.retain(|reference| reference["uid"] != owner["metadata"]["uid"]);
         }

@@ -20,16 +20,7 @@ pub(super) fn register(api: &ApiServer, number: usize) {
 }
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    let pods = pass.pods.clone();
-    let alive: std::collections::BTreeSet<&str> =
-        pods.iter().map(|pod| object::meta(pod, "uid")).collect();
-    pass.memory
-        .seen
-        .retain(|uid, _| alive.contains(uid.as_str()));
-    pass.memory
-        .ending
-        .retain(|uid, _| alive.contains(uid.as_str()));
-    for pod in &pods {
+    pass.each("pods", |pass, pod| {
         let uid = object::meta(pod, "uid").to_owned();
         if object::is_terminating(pod) {
             end(pass, pod, uid);
@@ -41,7 +32,7 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
         ) {
             run(pass, pod, uid);
         }
-    }
+    });
 }
 
 fn end(pass: &mut Pass<'_>, pod: &Value, uid: String) {
@@ -70,16 +61,53 @@ fn place(pass: &Pass<'_>, pod: &Value) {
 fn run(pass: &mut Pass<'_>, pod: &Value, uid: String) {
     let now = pass.instant();
     let since = *pass.memory.seen.entry(uid).or_insert(now);
-    let ready = (pass.settings.ready)(pod).is_some_and(|delay| {
+    let delay = (pass.settings.ready)(pod);
+    let ready = delay.is_some_and(|delay| {
         if now < since + delay {
             pass.wake_at(since + delay);
         }
         now >= since + delay
     });
+    if ready && let Some(ends) = delay.zip((pass.settings.runs)(pod)) {
+        let ends = since + ends.0 + ends.1;
+        if now >= ends {
+            let status = ended(pod, &pass.time());
+            pass.set_status(pod, status);
+            return;
+        }
+        pass.wake_at(ends);
+    }
     if pod["status"]["phase"] != "Running" || ready != is_ready(pod) {
         let status = status(pod, ready, &pass.time());
         pass.set_status(pod, status);
     }
+}
+
+/// The status of a pod whose containers have ended well.
+fn ended(pod: &Value, now: &str) -> Value {
+    let mut status = pod["status"].clone();
+    let mut conditions = items(&status, "conditions").cloned().collect();
+    for (kind, word) in [
+        ("Initialized", "True"),
+        ("Ready", "False"),
+        ("ContainersReady", "False"),
+    ] {
+        let condition = json!({"type": kind, "status": word, "reason": "PodCompleted"});
+        super::pass::set_condition(&mut conditions, condition, now);
+    }
+    let started = status["startTime"].clone();
+    let containers = items(&pod["spec"], "containers");
+    status["containerStatuses"] = containers
+        .map(|container| {
+            let mut one = completed(container, &started);
+            one["ready"] = json!(false);
+            one["state"]["terminated"]["finishedAt"] = json!(now);
+            one
+        })
+        .collect();
+    status["conditions"] = json!(conditions);
+    status["phase"] = json!("Succeeded");
+    status
 }
 
 fn status(pod: &Value, ready: bool, now: &str) -> Value {

@@ -1,7 +1,7 @@
 //! The controllers of a cluster and its nodes, simulated.
 //!
-//! One loop looks at everything and moves each object one step, until nothing moves; then it sleeps until something
-//! is written or a time comes. Its times are tokio's, so that paused time makes a rollout take no time at all.
+//! One loop looks at what has changed, and at what depends on it, and moves each object one step, until nothing moves; then
+//! it sleeps until something is written or a time comes. Its times are tokio's, so that paused time makes a rollout take no time at all.
 
 mod budget;
 mod daemon_set;
@@ -9,7 +9,9 @@ mod deployment;
 mod deployment_status;
 mod endpoints;
 mod garbage;
+mod job;
 mod kubelet;
+mod memory;
 mod namespaces;
 mod pass;
 mod replica_set;
@@ -19,7 +21,8 @@ mod stateful_set;
 mod tests;
 
 use super::api::ApiServer;
-use pass::Memory;
+use super::api::object;
+use memory::Memory;
 use pass::Pass;
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,11 +33,16 @@ use tokio::time::Instant;
 /// Says after which time a pod is ready, counted from when its node sees it; none: never.
 pub type Readiness = Arc<dyn Fn(&Value) -> Option<Duration> + Send + Sync>;
 
+/// Says after which time a ready pod has run to its end; none: it runs for ever.
+pub type Running = Arc<dyn Fn(&Value) -> Option<Duration> + Send + Sync>;
+
 /// How fast the simulated nodes are, and how many.
 #[derive(Clone)]
 pub struct Settings {
     /// When a pod becomes ready.
     pub ready: Readiness,
+    /// When a pod has run to its end.
+    pub runs: Running,
     /// How long a pod takes to end.
     pub stop: Duration,
     /// How many nodes there are.
@@ -45,6 +53,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             ready: Arc::new(|_| Some(Duration::from_secs(2))),
+            runs: Arc::new(|pod| {
+                let of_a_job = object::items(&pod["metadata"], "ownerReferences")
+                    .any(|owner| owner["kind"] == "Job");
+                of_a_job.then_some(Duration::from_secs(30))
+            }),
             stop: Duration::from_secs(1),
             nodes: 3,
         }
@@ -76,13 +89,13 @@ async fn run(api: &ApiServer, settings: &Settings) {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            () = tokio::time::sleep_until(wake) => {}
+            () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
         }
     }
 }
 
-/// One look at everything; gives the time of the next that is needed without a change.
-fn reconcile(api: &ApiServer, settings: &Settings, memory: &mut Memory) -> Instant {
+/// One look; gives the time of the next that is needed without a change.
+fn reconcile(api: &ApiServer, settings: &Settings, memory: &mut Memory) -> Option<Instant> {
     let mut pass = Pass::new(api, settings, memory);
     namespaces::reconcile(&mut pass);
     garbage::reconcile(&mut pass);
@@ -90,8 +103,9 @@ fn reconcile(api: &ApiServer, settings: &Settings, memory: &mut Memory) -> Insta
     replica_set::reconcile(&mut pass);
     stateful_set::reconcile(&mut pass);
     daemon_set::reconcile(&mut pass);
+    job::reconcile(&mut pass);
     kubelet::reconcile(&mut pass);
     endpoints::reconcile(&mut pass);
     budget::reconcile(&mut pass);
-    pass.wake()
+    memory.next()
 }

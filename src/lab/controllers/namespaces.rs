@@ -7,20 +7,20 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for namespace in pass.api.objects("namespaces", "") {
-        if object::is_terminating(&namespace) {
-            empty(pass, &namespace);
+    pass.each("namespaces", |pass, namespace| {
+        if object::is_terminating(namespace) {
+            empty(pass, namespace);
         } else if pass
             .api
-            .object("serviceaccounts", object::name(&namespace), "default")
+            .object("serviceaccounts", object::name(namespace), "default")
             .is_none()
         {
-            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": object::name(&namespace)}});
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": object::name(namespace)}});
             if let Err(error) = pass.create(account) {
                 tracing::debug!(%error, "no default service account");
             }
         }
-    }
+    });
 }
 
 fn empty(pass: &Pass<'_>, namespace: &Value) {

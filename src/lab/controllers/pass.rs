@@ -1,40 +1,35 @@
 //! What the controllers see in one look, and how they write.
 
 use super::Settings;
+use super::memory::Memory;
 use crate::lab::api::ApiServer;
+use crate::lab::api::Key;
 use crate::lab::api::StatusError;
 use crate::lab::api::object;
 use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const AGENT: &str = "kube-controller-manager";
-/// Without any change the controllers look again after this time.
-const RESYNC: Duration = Duration::from_secs(600);
+/// What could not be written is looked at again after this time.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// What is remembered from look to look.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// When a node first saw a pod, and when it first saw it terminate, by uid.
-    pub(super) seen: BTreeMap<String, Instant>,
-    pub(super) ending: BTreeMap<String, Instant>,
-    /// Owners whose pods could not be created: when to try again, after which pause, by uid.
-    pub(super) backoff: BTreeMap<String, (Instant, Duration)>,
-}
-
-/// One look.
+/// One look at what has changed, and at what time has come for.
 pub(super) struct Pass<'look> {
     pub(super) api: &'look ApiServer,
     pub(super) settings: &'look Settings,
     pub(super) memory: &'look mut Memory,
-    pub(super) pods: Vec<Arc<Value>>,
-    by_owner: BTreeMap<String, Vec<usize>>,
+    due: BTreeSet<Key>,
+    /// What is looked at.
+    current: Option<Key>,
+    /// Whether a write for it failed.
+    failed: Cell<bool>,
     now: Instant,
-    wake: Instant,
 }
 
 impl<'look> Pass<'look> {
@@ -43,33 +38,63 @@ impl<'look> Pass<'look> {
         settings: &'look Settings,
         memory: &'look mut Memory,
     ) -> Self {
-        let pods = api.objects("pods", "");
-        let mut by_owner: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (at, pod) in pods.iter().enumerate() {
-            if let Some(owner) = controller_of(pod) {
-                by_owner.entry(owner.to_owned()).or_default().push(at);
-            }
-        }
         let now = Instant::now();
         Self {
+            due: memory.learn(api, now),
             api,
             settings,
             memory,
-            pods,
-            by_owner,
+            current: None,
+            failed: Cell::new(false),
             now,
-            wake: now + RESYNC,
         }
+    }
+
+    /// Looks at each object of a resource that is due, as it is now.
+    pub(super) fn each(&mut self, resource: &str, look: impl FnMut(&mut Self, &Arc<Value>)) {
+        let first = Key::new(resource, "", "");
+        let due: Vec<Key> = self
+            .due
+            .range(first..)
+            .take_while(|key| key.resource == resource)
+            .cloned()
+            .collect();
+        self.look_at(due, look);
+    }
+
+    /// Looks at each object that is due.
+    pub(super) fn everything(&mut self, look: impl FnMut(&mut Self, &Arc<Value>)) {
+        let due = self.due.iter().cloned().collect();
+        self.look_at(due, look);
+    }
+
+    fn look_at(&mut self, due: Vec<Key>, mut look: impl FnMut(&mut Self, &Arc<Value>)) {
+        for key in due {
+            if let Some(found) = self.api.stored(&key) {
+                self.current = Some(key.clone());
+                self.failed.set(false);
+                look(self, &found);
+                if self.failed.get() {
+                    self.memory.again(self.now + AFTER_FAILURE, key);
+                }
+            }
+        }
+        self.current = None;
+    }
+
+    /// The objects of a resource that this one controls.
+    pub(super) fn controlled(&self, owner: &Value, resource: &str) -> Vec<Arc<Value>> {
+        let uid = object::meta(owner, "uid");
+        let owned = self.memory.owned(uid);
+        owned
+            .filter(|(key, one)| key.resource == resource && controller_of(one) == Some(uid))
+            .map(|(_, one)| Arc::clone(one))
+            .collect()
     }
 
     /// The pods that this object controls, terminating ones included.
     pub(super) fn pods_of(&self, owner: &Value) -> Vec<Arc<Value>> {
-        let found = self.by_owner.get(object::meta(owner, "uid"));
-        found
-            .into_iter()
-            .flatten()
-            .map(|at| Arc::clone(&self.pods[*at]))
-            .collect()
+        self.controlled(owner, "pods")
     }
 
     /// Those that neither terminate nor have ended.
@@ -94,24 +119,28 @@ impl<'look> Pass<'look> {
         self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// Looks again at this time.
+    /// Looks at the current object again at this time.
     pub(super) fn wake_at(&mut self, at: Instant) {
-        self.wake = self.wake.min(at);
+        if let Some(key) = &self.current {
+            self.memory.again(at, key.clone());
+        }
     }
 
-    /// Looks again after this time.
+    /// Looks at the current object again after this time.
     pub(super) fn wake_after(&mut self, pause: Duration) {
         self.wake_at(self.now + pause);
     }
 
-    pub(super) fn wake(&self) -> Instant {
-        self.wake
-    }
-
     /// Creates an object.
     pub(super) fn create(&self, object: Value) -> Result<Value, StatusError> {
-        let (collection, _) = self.api.path(&object)?;
-        self.api.request(AGENT, "POST", &collection, object)
+        let created = self
+            .api
+            .path(&object)
+            .and_then(|(collection, _)| self.api.request(AGENT, "POST", &collection, object));
+        if created.is_err() {
+            self.failed.set(true);
+        }
+        created
     }
 
     /// Replaces an object where it differs from what was seen.
@@ -150,6 +179,7 @@ impl<'look> Pass<'look> {
         });
         if let Err(error) = &sent {
             tracing::debug!(%error, name = object::name(object), "a controller's write failed");
+            self.failed.set(true);
         }
         sent.is_ok()
     }
@@ -163,7 +193,10 @@ impl<'look> Pass<'look> {
             self.wake_at(*until);
             return Err(String::new());
         }
-        match self.create(pod) {
+        let created = self.create(pod);
+        // It has a pause of its own.
+        self.failed.set(false);
+        match created {
             Ok(_) => {
                 self.memory.backoff.remove(&uid);
                 Ok(())

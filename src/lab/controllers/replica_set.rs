@@ -12,14 +12,14 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for set in pass.api.objects("replicasets.apps", "") {
+    pass.each("replicasets.apps", |pass, set| {
         let mut failure = None;
-        if !object::is_terminating(&set) {
-            failure = scale(pass, &set);
+        if !object::is_terminating(set) {
+            failure = scale(pass, set);
         }
-        let status = status(pass, &set, failure);
-        pass.set_status(&set, status);
-    }
+        let status = status(pass, set, failure);
+        pass.set_status(set, status);
+    });
 }
 
 /// Creates or deletes the difference; gives why a creation failed.

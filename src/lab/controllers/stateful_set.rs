@@ -21,17 +21,17 @@ struct Members {
 }
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
-    for set in pass.api.objects("statefulsets.apps", "") {
-        if object::is_terminating(&set) {
-            continue;
+    pass.each("statefulsets.apps", |pass, set| {
+        if object::is_terminating(set) {
+            return;
         }
-        let update = revision::ensure(pass, &set);
+        let update = revision::ensure(pass, set);
         let current = set["status"]["currentRevision"]
             .as_str()
             .unwrap_or(&update)
             .to_owned();
         let by_number = pass
-            .pods_of(&set)
+            .pods_of(set)
             .into_iter()
             .filter_map(|pod| Some((number(&pod)?, pod)))
             .collect();
@@ -40,12 +40,12 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
             current,
             update,
         };
-        if !create(pass, &set, &members) {
-            replace(pass, &set, &members);
+        if !create(pass, set, &members) {
+            replace(pass, set, &members);
         }
-        let status = status(pass, &set, &members);
-        pass.set_status(&set, status);
-    }
+        let status = status(pass, set, &members);
+        pass.set_status(set, status);
+    });
 }
 
 fn number(pod: &Value) -> Option<usize> {

@@ -324,3 +324,58 @@ async fn a_service_lists_its_ready_pods_and_a_budget_counts_them() {
         (&json!(2), &json!(1))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_job_runs_its_pods_to_their_end_and_makes_no_more() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": "default"},
+        "spec": {"completions": 3, "parallelism": 2, "template": {"spec": {
+            "restartPolicy": "Never", "containers": [{"name": "app", "image": "app:1"}]}}},
+    }));
+    let both = cluster
+        .until("jobs.batch", "once", |job| job["status"]["ready"] == 2)
+        .await;
+    assert_eq!(both["status"]["active"], 2);
+    let done = cluster
+        .until("jobs.batch", "once", |job| {
+            condition(job, "Complete")["status"] == "True"
+        })
+        .await;
+    assert_eq!(done["status"]["succeeded"], 3);
+    assert!(done["status"]["completionTime"].is_string());
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let pods = cluster.pods();
+    assert_eq!(pods.len(), 3);
+    for pod in &pods {
+        assert_eq!(pod["status"]["phase"], "Succeeded");
+        assert_eq!(condition(pod, "Ready")["reason"], "PodCompleted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_history_loses_nothing() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&workload("Deployment", "web", 4));
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(137)).await;
+        cluster.api.compact();
+    }
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    cluster.restart("deployments", "web");
+    cluster.api.compact();
+    let path = "/apis/apps/v1/namespaces/default/deployments/web";
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    cluster
+        .api
+        .request(
+            "test",
+            "DELETE",
+            path,
+            json!({"propagationPolicy": "Background"}),
+        )
+        .expect("deleted");
+    cluster.api.compact();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(cluster.pods().len(), 0);
+}

@@ -14,6 +14,7 @@ use super::{Gate, Scenario, pod};
 use crate::lab::api::{ApiServer, Options, StatusError, object};
 use crate::lab::controllers::{self, Readiness};
 use crate::lab::istio::{self, UnknownIstio};
+use crate::mesh::injection::Proxy;
 use crate::mesh::version::Version;
 
 /// How long the start waits for the pods; a scenario may begin with some that are never ready.
@@ -208,8 +209,16 @@ impl Scenario {
                 None => Some(usual),
             }
         });
+        let job = self.timing.job.0;
         controllers::Settings {
             ready,
+            runs: Arc::new(move |pod| {
+                let owners = object::items(&pod["metadata"], "ownerReferences");
+                let of_a_job = owners.into_iter().any(|owner| owner["kind"] == "Job");
+                // A sidecar that is no native one goes on when the job's own container has ended.
+                let held = Proxy::of(pod).is_some_and(|proxy| !proxy.native);
+                (of_a_job && !held).then_some(job)
+            }),
             stop: self.timing.pod_stop.0,
             nodes: usize::try_from(self.timing.nodes).unwrap_or(usize::MAX),
         }
