@@ -4,11 +4,59 @@ use super::query::Target;
 use super::status_error::StatusError;
 use serde_json::Value;
 
+/// Who may do everything.
+pub(super) const ADMIN: &str = "kubernetes-admin";
+/// The group of those who may do everything.
+pub(super) const MASTERS: &str = "system:masters";
+/// The group of everybody who is known.
+pub(super) const AUTHENTICATED: &str = "system:authenticated";
+
+/// Who asks, and the groups that they are in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The groups.
+    pub groups: Vec<String>,
+}
+
+impl User {
+    /// The user of this name, in the groups that come with it.
+    pub fn named(name: &str) -> Self {
+        let mut groups = Vec::new();
+        if name == ADMIN || name == MASTERS {
+            groups.push(MASTERS.to_owned());
+        }
+        if let Some((namespace, _)) = name
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| rest.split_once(':'))
+        {
+            groups.push("system:serviceaccounts".to_owned());
+            groups.push(format!("system:serviceaccounts:{namespace}"));
+        }
+        groups.push(AUTHENTICATED.to_owned());
+        Self {
+            name: name.to_owned(),
+            groups,
+        }
+    }
+
+    /// Another user, in whose name a request is made; with groups named, in those alone.
+    pub(super) fn impersonated(name: &str, groups: Vec<String>) -> Self {
+        let mut user = Self::named(name);
+        if !groups.is_empty() {
+            user.groups = groups;
+            user.groups.push(AUTHENTICATED.to_owned());
+        }
+        user
+    }
+}
+
 /// What is asked of the authorizer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// Who asks.
-    pub user: String,
+    pub user: User,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
     pub verb: String,
     /// API group; empty for core.
@@ -21,13 +69,15 @@ pub struct Attributes {
     pub namespace: String,
     /// Empty for a collection.
     pub name: String,
+    /// The path of what is no resource; empty for a resource.
+    pub path: String,
 }
 
 impl Attributes {
     /// Those of a request.
-    pub(super) fn of(target: &Target, verb: &str, user: &str) -> Self {
+    pub(super) fn of(target: &Target, verb: &str, user: &User) -> Self {
         Self {
-            user: user.to_owned(),
+            user: user.clone(),
             verb: verb.to_owned(),
             group: target.resource.group.clone(),
             resource: target.resource.plural.clone(),
@@ -39,20 +89,45 @@ impl Attributes {
                 target.namespace.clone()
             },
             name: target.name.clone(),
+            path: String::new(),
         }
     }
 
-    /// Those of a review's `resourceAttributes`.
-    pub(super) fn of_review(attributes: &Value, user: &str) -> Self {
-        let text = |key: &str| attributes[key].as_str().unwrap_or_default().to_owned();
+    /// Those of a request in another's name.
+    pub(super) fn of_impersonation(user: &User, other: &str) -> Self {
+        let account = other
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| rest.split_once(':'));
+        let (resource, namespace, name) = account.map_or(("users", "", other), |(place, name)| {
+            ("serviceaccounts", place, name)
+        });
         Self {
-            user: user.to_owned(),
+            user: user.clone(),
+            verb: "impersonate".to_owned(),
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Those of a review's `resourceAttributes`, or of its `nonResourceAttributes`.
+    pub(super) fn of_review(spec: &Value, user: &User) -> Self {
+        let attributes = [&spec["resourceAttributes"], &spec["nonResourceAttributes"]];
+        let attributes = attributes.into_iter().find(|one| one.is_object());
+        let text = |key: &str| {
+            let text = attributes.and_then(|attributes| attributes[key].as_str());
+            text.unwrap_or_default().to_owned()
+        };
+        Self {
+            user: user.clone(),
             verb: text("verb"),
             group: text("group"),
             resource: text("resource"),
             subresource: text("subresource"),
             namespace: text("namespace"),
             name: text("name"),
+            path: text("path"),
         }
     }
 
@@ -66,7 +141,9 @@ impl Attributes {
             subresource,
             namespace,
             name,
+            path: _,
         } = self;
+        let user = &user.name;
         let full = if subresource.is_empty() {
             resource.clone()
         } else {

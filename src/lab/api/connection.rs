@@ -1,5 +1,6 @@
 //! The service for clients in the process, and connections from outside it.
 
+use super::door::Keys;
 use super::server::Shared;
 use super::service;
 use super::service::Lost;
@@ -66,7 +67,7 @@ async fn upgrade(
     mut request: Request<Body>,
 ) -> Result<Response<Body>, tower::BoxError> {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    tokio::spawn(connection(shared, theirs));
+    tokio::spawn(connection(shared, theirs, None));
     let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(ours)).await?;
     tokio::spawn(driver.with_upgrades());
     if let Some(path) = request.uri().path_and_query().cloned() {
@@ -79,14 +80,23 @@ async fn upgrade(
     Ok(sender.send_request(request).await?.map(Body::new))
 }
 
-async fn connection(
+/// Answers what comes over a connection; with keys, only for those who show one.
+pub(super) async fn connection(
     shared: Arc<Shared>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    keys: Option<Arc<Keys>>,
 ) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let shared = Arc::clone(&shared);
+        let (shared, keys) = (Arc::clone(&shared), keys.clone());
         async move {
-            service::respond(shared, request.map(Body::new)).await as Result<Response<Body>, Lost>
+            let mut request = request.map(Body::new);
+            if let Some(keys) = keys {
+                match keys.user(&shared, request.headers()) {
+                    Ok(user) => request.extensions_mut().insert(user),
+                    Err(error) => return Ok(service::failure(&error)),
+                };
+            }
+            service::respond(shared, request).await as Result<Response<Body>, Lost>
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -105,6 +115,6 @@ pub(super) async fn serve(
 ) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(connection(Arc::clone(&shared), stream));
+        tokio::spawn(connection(Arc::clone(&shared), stream, None));
     }
 }

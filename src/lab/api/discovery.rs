@@ -32,10 +32,12 @@ pub(super) fn answer(
         }
         (["apis", name], _) => {
             let groups = groups(registry);
-            let mut found = group(name, groups.get(*name)?);
-            found["kind"] = json!("APIGroup");
-            found["apiVersion"] = json!("v1");
-            Some(found)
+            let Value::Object(mut found) = group(name, groups.get(*name)?) else {
+                return None;
+            };
+            let mut whole = json!({"kind": "APIGroup", "apiVersion": "v1"});
+            whole.as_object_mut()?.append(&mut found);
+            Some(whole)
         }
         (["api", version], _) => resources(registry, "", version),
         (["apis", group, version], _) => resources(registry, group, version),

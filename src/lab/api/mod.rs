@@ -13,6 +13,7 @@ mod connection;
 mod defaults;
 mod delete;
 mod discovery;
+mod door;
 mod forward;
 mod negotiate;
 pub mod object;
@@ -38,8 +39,10 @@ mod watch;
 mod write;
 
 pub use access::Attributes;
+pub use access::User;
 pub use admission::Admission;
 pub use connection::Service;
+pub use door::Door;
 pub use forward::Listener;
 pub use record::Effect;
 pub use record::Fault;
@@ -54,6 +57,7 @@ use jiff::Timestamp;
 use query::Target;
 use serde_json::Value;
 use serde_json::json;
+use server::Authorizer;
 use server::Shared;
 use server::lock;
 use std::sync::Arc;
@@ -142,6 +146,14 @@ impl ApiServer {
     /// Serves connections until the listener fails; to be spawned.
     pub async fn serve(&self, listener: tokio::net::TcpListener) -> std::io::Result<()> {
         connection::serve(Arc::clone(&self.shared), listener).await
+    }
+
+    /// Takes a port of the loopback address (0: any free one), for clients outside the process.
+    ///
+    /// # Errors
+    /// Where the port is taken.
+    pub async fn open(&self, port: u16) -> std::io::Result<Door> {
+        Door::open(Arc::clone(&self.shared), port).await
     }
 
     /// One request without HTTP, records or faults: for controllers and for the first contents.
@@ -264,17 +276,16 @@ impl ApiServer {
 
     /// Sets who may do what; without it everybody may do everything.
     pub fn set_authorizer(&self, allows: impl Fn(&Attributes) -> bool + Send + Sync + 'static) {
-        *lock(&self.shared.authorizer) = Some(Box::new(allows));
+        *lock(&self.shared.authorizer) = Authorizer::Program(Box::new(allows));
     }
 
-    /// Lets the stored Roles and bindings decide who may do what; `kubernetes-admin` may do everything.
+    /// Lets the stored Roles and bindings decide who may do what, the first of which every cluster has;
+    /// `kubernetes-admin` may do everything.
     pub fn evaluate_rbac(&self) {
-        let server = self.downgrade();
-        self.set_authorizer(move |asked| {
-            server
-                .upgrade()
-                .is_some_and(|api| rbac::allows(&api, asked))
-        });
+        for object in rbac::first() {
+            self.seed(&object);
+        }
+        *lock(&self.shared.authorizer) = Authorizer::Rbac;
     }
 
     /// Adds a fault; the first that applies to a request strikes.

@@ -1,7 +1,7 @@
 //! What form the client wants: the object, its metadata, or a table.
 
 use super::object;
-use super::table;
+use super::table::Printer;
 use serde_json::Value;
 use serde_json::json;
 
@@ -35,7 +35,7 @@ impl Form {
     }
 
     /// Brings an answer into this form; failures and other kinds stay.
-    pub(super) fn shape(self, resource: &str, now: jiff::Timestamp, value: Value) -> Value {
+    pub(super) fn shape(self, printer: &Printer, now: jiff::Timestamp, value: Value) -> Value {
         if value["kind"] == "Status" {
             return value;
         }
@@ -46,7 +46,7 @@ impl Form {
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"], "items": items})
             }
             Self::Metadata => metadata_only(&value),
-            Self::Table => table::render(resource, now, &value),
+            Self::Table => printer.render(now, &value),
         }
     }
 }

@@ -25,6 +25,14 @@ enum Type {
     Data,
     Message(&'static [Field]),
     Messages(&'static [Field]),
+    /// A message whose fields JSON has one level higher.
+    Inline(&'static [Field]),
+    /// A quantity, as text.
+    Amount,
+    /// A map of quantities.
+    Amounts,
+    /// A number or a text.
+    Either,
     /// Something that only the server writes.
     Ignored,
 }
@@ -40,6 +48,15 @@ const METADATA: &[Field] = &[
     (8, "creationTimestamp", Type::Ignored),
     (11, "labels", Type::Map),
     (12, "annotations", Type::Map),
+    (13, "ownerReferences", Type::Messages(OWNER)),
+];
+const OWNER: &[Field] = &[
+    (1, "kind", Type::Text),
+    (3, "name", Type::Text),
+    (4, "uid", Type::Text),
+    (5, "apiVersion", Type::Text),
+    (6, "controller", Type::Flag),
+    (7, "blockOwnerDeletion", Type::Flag),
 ];
 const RESOURCE: &[Field] = &[
     (1, "namespace", Type::Text),
@@ -54,6 +71,8 @@ const PATH: &[Field] = &[(1, "path", Type::Text), (2, "verb", Type::Text)];
 const REVIEW: &[Field] = &[
     (1, "resourceAttributes", Type::Message(RESOURCE)),
     (2, "nonResourceAttributes", Type::Message(PATH)),
+    (3, "user", Type::Text),
+    (4, "groups", Type::Texts),
 ];
 const RULES: &[Field] = &[(1, "namespace", Type::Text)];
 const PRECONDITIONS: &[Field] = &[(1, "uid", Type::Text), (2, "resourceVersion", Type::Text)];
@@ -82,6 +101,7 @@ const PORT: &[Field] = &[
     (4, "protocol", Type::Text),
     (5, "hostIP", Type::Text),
 ];
+const RESOURCES: &[Field] = &[(1, "limits", Type::Amounts), (2, "requests", Type::Amounts)];
 /// As `kubectl create deployment` fills it in.
 const CONTAINER: &[Field] = &[
     (1, "name", Type::Text),
@@ -90,7 +110,7 @@ const CONTAINER: &[Field] = &[
     (4, "args", Type::Texts),
     (5, "workingDir", Type::Text),
     (6, "ports", Type::Messages(PORT)),
-    (8, "resources", Type::Message(&[])),
+    (8, "resources", Type::Message(RESOURCES)),
     (13, "terminationMessagePath", Type::Text),
     (14, "imagePullPolicy", Type::Text),
     (16, "stdin", Type::Flag),
@@ -128,6 +148,137 @@ const DEPLOYMENT: &[Field] = &[
     (7, "paused", Type::Flag),
 ];
 
+const SERVICE: &[Field] = &[
+    (1, "ports", Type::Messages(SERVICE_PORT)),
+    (2, "selector", Type::Map),
+    (3, "clusterIP", Type::Text),
+    (4, "type", Type::Text),
+    (5, "externalIPs", Type::Texts),
+    (7, "sessionAffinity", Type::Text),
+    (8, "loadBalancerIP", Type::Text),
+    (10, "externalName", Type::Text),
+    (11, "externalTrafficPolicy", Type::Text),
+    (12, "healthCheckNodePort", Type::Count),
+    (13, "publishNotReadyAddresses", Type::Flag),
+];
+const SERVICE_PORT: &[Field] = &[
+    (1, "name", Type::Text),
+    (2, "protocol", Type::Text),
+    (3, "port", Type::Count),
+    (4, "targetPort", Type::Either),
+    (5, "nodePort", Type::Count),
+    (6, "appProtocol", Type::Text),
+];
+const RULE: &[Field] = &[
+    (1, "verbs", Type::Texts),
+    (2, "apiGroups", Type::Texts),
+    (3, "resources", Type::Texts),
+    (4, "resourceNames", Type::Texts),
+    (5, "nonResourceURLs", Type::Texts),
+];
+const AGGREGATION: &[Field] = &[(1, "clusterRoleSelectors", Type::Messages(SELECTOR))];
+const SUBJECT: &[Field] = &[
+    (1, "kind", Type::Text),
+    (2, "apiGroup", Type::Text),
+    (3, "name", Type::Text),
+    (4, "namespace", Type::Text),
+];
+const ROLE_REFERENCE: &[Field] = &[
+    (1, "apiGroup", Type::Text),
+    (2, "kind", Type::Text),
+    (3, "name", Type::Text),
+];
+const QUOTA: &[Field] = &[(1, "hard", Type::Amounts), (2, "scopes", Type::Texts)];
+const BUDGET: &[Field] = &[
+    (1, "minAvailable", Type::Either),
+    (2, "selector", Type::Message(SELECTOR)),
+    (3, "maxUnavailable", Type::Either),
+];
+const AUTOSCALER: &[Field] = &[
+    (1, "scaleTargetRef", Type::Message(SCALE_TARGET)),
+    (2, "minReplicas", Type::Number),
+    (3, "maxReplicas", Type::Number),
+    (4, "metrics", Type::Messages(METRIC)),
+];
+const SCALE_TARGET: &[Field] = &[
+    (1, "kind", Type::Text),
+    (2, "name", Type::Text),
+    (3, "apiVersion", Type::Text),
+];
+const METRIC: &[Field] = &[
+    (1, "type", Type::Text),
+    (4, "resource", Type::Message(RESOURCE_METRIC)),
+];
+const RESOURCE_METRIC: &[Field] = &[
+    (1, "name", Type::Text),
+    (2, "target", Type::Message(METRIC_TARGET)),
+];
+const METRIC_TARGET: &[Field] = &[
+    (1, "type", Type::Text),
+    (2, "value", Type::Amount),
+    (3, "averageValue", Type::Amount),
+    (4, "averageUtilization", Type::Number),
+];
+const JOB: &[Field] = &[
+    (1, "parallelism", Type::Number),
+    (2, "completions", Type::Number),
+    (3, "activeDeadlineSeconds", Type::Number),
+    (4, "selector", Type::Message(SELECTOR)),
+    (6, "template", Type::Message(TEMPLATE)),
+    (7, "backoffLimit", Type::Number),
+    (8, "ttlSecondsAfterFinished", Type::Number),
+    (9, "completionMode", Type::Text),
+    (10, "suspend", Type::Flag),
+    (14, "podReplacementPolicy", Type::Text),
+];
+const JOB_TEMPLATE: &[Field] = &[
+    (1, "metadata", Type::Message(METADATA)),
+    (2, "spec", Type::Message(JOB)),
+];
+const CRON_JOB: &[Field] = &[
+    (1, "schedule", Type::Text),
+    (3, "concurrencyPolicy", Type::Text),
+    (4, "suspend", Type::Flag),
+    (5, "jobTemplate", Type::Message(JOB_TEMPLATE)),
+    (8, "timeZone", Type::Text),
+];
+const INGRESS: &[Field] = &[
+    (1, "defaultBackend", Type::Message(BACKEND)),
+    (
+        2,
+        "tls",
+        Type::Messages(&[(1, "hosts", Type::Texts), (2, "secretName", Type::Text)]),
+    ),
+    (3, "rules", Type::Messages(INGRESS_RULE)),
+    (4, "ingressClassName", Type::Text),
+];
+const INGRESS_RULE: &[Field] = &[
+    (1, "host", Type::Text),
+    (
+        2,
+        "",
+        Type::Inline(&[(
+            1,
+            "http",
+            Type::Message(&[(1, "paths", Type::Messages(INGRESS_PATH))]),
+        )]),
+    ),
+];
+const INGRESS_PATH: &[Field] = &[
+    (1, "path", Type::Text),
+    (2, "backend", Type::Message(BACKEND)),
+    (3, "pathType", Type::Text),
+];
+const BACKEND: &[Field] = &[(4, "service", Type::Message(BACKEND_SERVICE))];
+const BACKEND_SERVICE: &[Field] = &[
+    (1, "name", Type::Text),
+    (
+        2,
+        "port",
+        Type::Message(&[(1, "name", Type::Text), (2, "number", Type::Count)]),
+    ),
+];
+
 /// The fields of a kind, where its messages can be read.
 fn fields(kind: &str) -> Option<Vec<Field>> {
     let with = |second: Field| {
@@ -139,7 +290,31 @@ fn fields(kind: &str) -> Option<Vec<Field>> {
     };
     let spec = |fields| with((2, "spec", Type::Message(fields)));
     match kind {
-        "SelfSubjectAccessReview" => Some(spec(REVIEW)),
+        "SelfSubjectAccessReview" | "SubjectAccessReview" => Some(spec(REVIEW)),
+        "Service" => Some(spec(SERVICE)),
+        "Role" | "ClusterRole" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "rules", Type::Messages(RULE)),
+            (3, "aggregationRule", Type::Message(AGGREGATION)),
+        ]),
+        "RoleBinding" | "ClusterRoleBinding" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "subjects", Type::Messages(SUBJECT)),
+            (3, "roleRef", Type::Message(ROLE_REFERENCE)),
+        ]),
+        "ResourceQuota" => Some(spec(QUOTA)),
+        "PodDisruptionBudget" => Some(spec(BUDGET)),
+        "HorizontalPodAutoscaler" => Some(spec(AUTOSCALER)),
+        "Job" => Some(spec(JOB)),
+        "CronJob" => Some(spec(CRON_JOB)),
+        "Ingress" => Some(spec(INGRESS)),
+        "PriorityClass" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "value", Type::Number),
+            (3, "globalDefault", Type::Flag),
+            (4, "description", Type::Text),
+            (5, "preemptionPolicy", Type::Text),
+        ]),
         "SelfSubjectRulesReview" => Some(spec(RULES)),
         "Scale" => Some(spec(SCALE)),
         "TokenRequest" => Some(spec(TOKEN)),
@@ -147,6 +322,10 @@ fn fields(kind: &str) -> Option<Vec<Field>> {
         "Deployment" => Some(spec(DEPLOYMENT)),
         "DeleteOptions" => Some(DELETE.to_vec()),
         "Eviction" => Some(with((2, "deleteOptions", Type::Message(DELETE)))),
+        "SelfSubjectReview" => Some(vec![
+            (1, "metadata", Type::Message(METADATA)),
+            (2, "status", Type::Ignored),
+        ]),
         "ServiceAccount" => Some(vec![(1, "metadata", Type::Message(METADATA))]),
         "ConfigMap" => Some(vec![
             (1, "metadata", Type::Message(METADATA)),
@@ -197,7 +376,7 @@ fn field(object: &mut Map<String, Value>, name: &str, kind: Type, wire: &Wire<'_
         | (Type::Count | Type::Flag, Wire::Number(0))
         | (Type::Text, Wire::Bytes([])) => {}
         (Type::Number | Type::Count, Wire::Number(value)) => {
-            object.insert(name.to_owned(), json!(value));
+            object.insert(name.to_owned(), json!(value.cast_signed()));
         }
         (Type::Flag, Wire::Number(_)) => {
             object.insert(name.to_owned(), json!(true));
@@ -210,12 +389,27 @@ fn field(object: &mut Map<String, Value>, name: &str, kind: Type, wire: &Wire<'_
         }
         (Type::Texts, Wire::Bytes(bytes)) => push(object, name, text(bytes)?)?,
         (Type::Messages(inner), Wire::Bytes(bytes)) => push(object, name, message(bytes, inner)?)?,
-        (Type::Map | Type::Data, Wire::Bytes(bytes)) => {
-            let (key, value) = entry(bytes)?;
-            let value = if matches!(kind, Type::Data) {
-                json!(super::base64::encode(value))
+        (Type::Inline(inner), Wire::Bytes(bytes)) => {
+            object.extend(message(bytes, inner)?.as_object()?.clone());
+        }
+        (Type::Amount, Wire::Bytes(bytes)) => {
+            object.insert(name.to_owned(), amount(bytes)?);
+        }
+        (Type::Either, Wire::Bytes(bytes)) => {
+            let read = message(bytes, EITHER)?;
+            let chosen = if read["type"] == 1 {
+                &read["text"]
             } else {
-                text(value)?
+                &read["number"]
+            };
+            object.insert(name.to_owned(), chosen.clone());
+        }
+        (Type::Map | Type::Data | Type::Amounts, Wire::Bytes(bytes)) => {
+            let (key, value) = entry(bytes)?;
+            let value = match kind {
+                Type::Data => json!(super::base64::encode(value)),
+                Type::Amounts => amount(value)?,
+                _ => text(value)?,
             };
             object
                 .entry(name)
@@ -226,6 +420,19 @@ fn field(object: &mut Map<String, Value>, name: &str, kind: Type, wire: &Wire<'_
         _ => return None,
     }
     Some(())
+}
+
+/// `intstr.IntOrString`.
+const EITHER: &[Field] = &[
+    (1, "type", Type::Number),
+    (2, "number", Type::Number),
+    (3, "text", Type::Text),
+];
+
+/// `resource.Quantity`.
+fn amount(bytes: &[u8]) -> Option<Value> {
+    let mut read = message(bytes, &[(1, "text", Type::Text)])?;
+    Some(read["text"].take())
 }
 
 fn text(bytes: &[u8]) -> Option<Value> {

@@ -1,6 +1,7 @@
 //! The server's state, and what every request passes: records, faults, access, routing.
 
 use super::access::Attributes;
+use super::access::User;
 use super::admission::Admission;
 use super::clock::Clock;
 use super::clock::Ids;
@@ -8,14 +9,19 @@ use super::forward::Forwards;
 use super::patch::managers::Writer;
 use super::query::Query;
 use super::query::Target;
+use super::rbac;
 use super::record::Effect;
 use super::record::Fault;
 use super::record::Record;
 use super::registry::Registry;
+use super::registry::Resource;
 use super::status_error::Cause;
 use super::status_error::StatusError;
+use super::store::Key;
 use super::store::Store;
+use super::table::Printer;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -29,7 +35,24 @@ pub(super) struct State {
     pub(super) ids: Ids,
 }
 
-type Authorizer = Box<dyn Fn(&Attributes) -> bool + Send + Sync>;
+impl State {
+    /// The CRD of a custom resource.
+    pub(super) fn definition(&self, resource: &Resource) -> Option<&Value> {
+        let kind = "customresourcedefinitions.apiextensions.k8s.io";
+        let found = self.store.get(&Key::new(kind, "", &resource.id()));
+        found.map(Arc::as_ref).filter(|_| resource.is_custom())
+    }
+}
+
+/// Who decides what a user may do.
+pub(super) enum Authorizer {
+    /// Everybody may do everything.
+    Nobody,
+    /// The stored Roles and their bindings.
+    Rbac,
+    /// The program.
+    Program(Box<dyn Fn(&Attributes) -> bool + Send + Sync>),
+}
 
 /// One server, shared by all its connections.
 pub(super) struct Shared {
@@ -37,12 +60,14 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) minor: u32,
     pub(super) admission: Mutex<Option<Arc<dyn Admission>>>,
-    pub(super) authorizer: Mutex<Option<Authorizer>>,
+    pub(super) authorizer: Mutex<Authorizer>,
     pub(super) records: Mutex<Vec<Record>>,
     pub(super) faults: Mutex<Vec<Fault>>,
     pub(super) forwards: Forwards,
     /// How often all watches were cut.
     pub(super) cuts: tokio::sync::watch::Sender<u64>,
+    /// The tokens of service accounts, with their claims.
+    pub(super) tokens: Mutex<BTreeMap<String, Value>>,
 }
 
 /// Locks; a panic elsewhere does not spread.
@@ -56,7 +81,7 @@ pub(super) struct Call {
     pub(super) target: Target,
     pub(super) query: Query,
     pub(super) agent: String,
-    pub(super) user: String,
+    pub(super) user: User,
 }
 
 /// A successful answer.
@@ -139,11 +164,12 @@ impl Shared {
             clock: Clock::starting_at(start),
             minor,
             admission: Mutex::new(None),
-            authorizer: Mutex::new(None),
+            authorizer: Mutex::new(Authorizer::Nobody),
             records: Mutex::new(Vec::new()),
             faults: Mutex::new(Vec::new()),
             forwards: Forwards::default(),
             cuts: tokio::sync::watch::Sender::new(0),
+            tokens: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -170,9 +196,28 @@ impl Shared {
 
     /// Whether the authorizer lets it pass.
     pub(super) fn allowed(&self, attributes: &Attributes) -> bool {
-        lock(&self.authorizer)
-            .as_ref()
-            .is_none_or(|allows| allows(attributes))
+        match &*lock(&self.authorizer) {
+            Authorizer::Nobody => true,
+            Authorizer::Rbac => rbac::allows(&self.state().store, attributes),
+            Authorizer::Program(allows) => allows(attributes),
+        }
+    }
+
+    /// The rules that say what a user may do in a namespace.
+    pub(super) fn rules(&self, user: &User, namespace: &str) -> Vec<Value> {
+        match &*lock(&self.authorizer) {
+            Authorizer::Rbac => rbac::rules(&self.state().store, user, namespace),
+            Authorizer::Nobody | Authorizer::Program(_) => rbac::everything(),
+        }
+    }
+
+    /// How the objects of a request become rows of a table.
+    pub(super) fn printer(&self, call: &Call) -> Printer {
+        let resource = &call.target.resource;
+        let state = self.state();
+        let definition = state.definition(resource);
+        let include = call.query.text("includeObject");
+        Printer::new(resource, &call.target.version, definition, include)
     }
 
     /// Finds the resource of a path.

@@ -1,6 +1,8 @@
 //! HTTP in, HTTP out: the server as a service, in the process or on a port.
 
+use super::access;
 use super::access::Attributes;
+use super::access::User;
 use super::discovery;
 use super::forward;
 use super::negotiate;
@@ -166,6 +168,26 @@ fn verb(parts: &Parts, target: Option<&Target>, query: &Query) -> &'static str {
     }
 }
 
+/// Who asks: the user of the connection, or whom that one may impersonate.
+fn user(shared: &Shared, parts: &Parts) -> Result<User, StatusError> {
+    let own = parts.extensions.get::<User>().cloned();
+    let own = own.unwrap_or_else(|| User::named(access::ADMIN));
+    let Some(other) = parts.headers.get("impersonate-user") else {
+        return Ok(own);
+    };
+    let other = other.to_str().unwrap_or_default();
+    let attributes = Attributes::of_impersonation(&own, other);
+    if !shared.allowed(&attributes) {
+        return Err(attributes.refusal());
+    }
+    let groups = parts.headers.get_all("impersonate-group");
+    let groups = groups.iter().filter_map(|group| group.to_str().ok());
+    Ok(User::impersonated(
+        other,
+        groups.map(str::to_owned).collect(),
+    ))
+}
+
 async fn dispatch(
     shared: &Arc<Shared>,
     parts: &mut Parts,
@@ -175,8 +197,14 @@ async fn dispatch(
 ) -> Result<Response<Body>, StatusError> {
     let path = parts.uri.path().to_owned();
     let accept = header_text(parts, header::ACCEPT).to_owned();
-    if matches!(path.as_str(), "/readyz" | "/livez" | "/healthz") {
-        return Ok(Response::new(Body::from("ok")));
+    if let Some(name @ ("readyz" | "livez" | "healthz")) = path.strip_prefix('/') {
+        let verbose = Query::parse(parts.uri.query().unwrap_or_default()).has("verbose");
+        let long = format!("[+]ping ok\n{name} check passed\n");
+        return Ok(Response::new(Body::from(if verbose {
+            long
+        } else {
+            "ok".to_owned()
+        })));
     }
     // Aggregated discovery is on by default from 1.27 on.
     let aggregated = negotiate::aggregated(&accept).filter(|_| shared.minor >= 27);
@@ -189,10 +217,13 @@ async fn dispatch(
                     "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
                 )
             });
+        if path == "/version" {
+            return Ok(pretty(&found));
+        }
         return Ok(json_response(200, &found, kind.as_deref()));
     }
     if path.starts_with("/openapi/v3") {
-        let found = openapi::answer(&path, &shared.state().registry);
+        let found = openapi::answer(&path, &shared.state(), shared.minor);
         return found
             .map(|found| json_response(200, &found, None))
             .ok_or_else(StatusError::no_route);
@@ -201,12 +232,7 @@ async fn dispatch(
         target: shared.resolve(&path)?,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         agent: header_text(parts, header::USER_AGENT).to_owned(),
-        user: parts
-            .headers
-            .get("impersonate-user")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("kubernetes-admin")
-            .to_owned(),
+        user: user(shared, parts)?,
     };
     let review = !call.target.resource.is_stored();
     let attributes = Attributes::of(&call.target, verb, &call.user);
@@ -216,10 +242,15 @@ async fn dispatch(
     if call.target.subresource == "portforward" {
         return port_forward(shared, &call, parts).await;
     }
+    if let Some(error) = not_modelled(&call.target.subresource) {
+        shared.get(&call)?;
+        return Err(error);
+    }
     let form = Form::of(&accept);
+    let printer = shared.printer(&call);
     if verb == "watch" {
-        let (clock, plural) = (Arc::clone(shared), call.target.resource.plural.clone());
-        let shape = Box::new(move |value| form.shape(&plural, clock.clock.now(), value));
+        let clock = Arc::clone(shared);
+        let shape = Box::new(move |value| form.shape(&printer, clock.clock.now(), value));
         let lines = shared.watch(call, shape, cut_after)?;
         return Ok(json_stream(Body::from_stream(
             lines.map(Ok::<_, Infallible>),
@@ -232,8 +263,30 @@ async fn dispatch(
         call.query.set("dryRun", "All".to_owned());
     }
     let reply = perform(shared, &call, verb, content_type(parts), body)?;
-    let answer = form.shape(&call.target.resource.plural, shared.clock.now(), reply.body);
-    Ok(json_response(reply.code, &answer, None))
+    let answer = form.shape(&printer, shared.clock.now(), reply.body);
+    let mut response = json_response(reply.code, &answer, None);
+    if shared.minor >= 33 && call.target.resource.id() == "endpoints" {
+        let text =
+            "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\"";
+        response
+            .headers_mut()
+            .append(header::WARNING, header::HeaderValue::from_static(text));
+    }
+    Ok(response)
+}
+
+/// Says so where nobody stands behind a subresource here; `plan explain lab` has the reasons.
+fn not_modelled(subresource: &str) -> Option<StatusError> {
+    let what = match subresource {
+        "log" => "containers write no logs",
+        "exec" | "attach" => "no commands run in containers",
+        "proxy" => "nothing is reached through the API server's proxy, but a port-forward works",
+        "ephemeralcontainers" => "pods take no ephemeral containers",
+        _ => return None,
+    };
+    Some(StatusError::bad_request(format!(
+        "this cluster is a simulation (plan lab), in which {what}"
+    )))
 }
 
 fn perform(
@@ -301,12 +354,20 @@ async fn port_forward(
 }
 
 fn json_response(code: u16, body: &Value, content_type: Option<&str>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(format!("{body}\n")));
     *response.status_mut() =
         http::StatusCode::from_u16(code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let kind = content_type
         .and_then(|text| text.parse().ok())
         .unwrap_or(header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// The one answer that the real server writes for people's eyes.
+fn pretty(body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{body:#}")));
+    let kind = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
@@ -320,7 +381,7 @@ fn json_stream(body: Body) -> Response<Body> {
     response
 }
 
-fn failure(error: &StatusError) -> Response<Body> {
+pub(super) fn failure(error: &StatusError) -> Response<Body> {
     if let Some(text) = error.status.as_str() {
         let mut response = Response::new(Body::from(text.to_owned()));
         *response.status_mut() = http::StatusCode::NOT_FOUND;
@@ -348,7 +409,7 @@ pub(super) fn direct(
         target: shared.resolve(path)?,
         query: Query::parse(query),
         agent: agent.to_owned(),
-        user: "system:masters".to_owned(),
+        user: User::named(access::MASTERS),
     };
     let collection = call.target.name.is_empty();
     let (verb, kind) = match method {

@@ -1,6 +1,7 @@
 //! What lies below an object or is only asked: scale, eviction, tokens, reviews.
 
 use super::access::Attributes;
+use super::access::User;
 use super::base64;
 use super::commit;
 use super::object;
@@ -8,11 +9,15 @@ use super::selector::LabelSelector;
 use super::server::Call;
 use super::server::Reply;
 use super::server::Shared;
+use super::server::lock;
 use super::status_error::Cause;
 use super::status_error::StatusError;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
+
+/// Who makes the tokens of service accounts, and whom they are for where nothing else is asked.
+pub(super) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 impl Shared {
     /// GET of `scale`.
@@ -135,10 +140,10 @@ impl Shared {
             .unwrap_or(jiff::Timestamp::MAX);
         let audiences = match &body["spec"]["audiences"] {
             Value::Array(list) if !list.is_empty() => json!(list),
-            _ => json!(["https://kubernetes.default.svc.cluster.local"]),
+            _ => json!([ISSUER]),
         };
         let claims = json!({
-            "aud": audiences, "exp": expires.as_second(), "iss": "https://kubernetes.default.svc.cluster.local",
+            "aud": audiences, "exp": expires.as_second(), "iss": ISSUER,
             "sub": format!("system:serviceaccount:{}:{}", call.target.namespace, call.target.name),
             "kubernetes.io": {"namespace": call.target.namespace, "serviceaccount": {"name": call.target.name, "uid": account["metadata"]["uid"]}},
         });
@@ -149,6 +154,7 @@ impl Shared {
                 .replace('=', "")
         };
         let token = format!("{}.{}.bGFi", part(&json!({"alg": "none"})), part(&claims));
+        lock(&self.tokens).insert(token.clone(), claims);
         Ok(Reply::created(json!({
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": call.target.name, "namespace": call.target.namespace, "creationTimestamp": self.clock.seconds()},
@@ -161,18 +167,24 @@ impl Shared {
     pub(super) fn review(&self, call: &Call, mut body: Value) -> Result<Reply, StatusError> {
         let user = match call.target.resource.kind.as_str() {
             "SelfSubjectReview" => {
-                body["status"] = json!({"userInfo": {"username": call.user, "groups": ["system:masters", "system:authenticated"]}});
+                body["status"] =
+                    json!({"userInfo": {"username": call.user.name, "groups": call.user.groups}});
                 return Ok(Reply::created(body));
             }
             "SelfSubjectRulesReview" => {
-                let all = json!(["*"]);
-                body["status"] = json!({
-                    "resourceRules": [{"verbs": all, "apiGroups": all, "resources": all}], "nonResourceRules": [{"verbs": all, "nonResourceURLs": all}],
-                    "incomplete": false,
-                });
+                let namespace = body["spec"]["namespace"].as_str().unwrap_or_default();
+                let rules = self.rules(&call.user, namespace);
+                let (paths, resources): (Vec<Value>, Vec<Value>) = rules
+                    .into_iter()
+                    .partition(|rule| rule["nonResourceURLs"].is_array());
+                body["status"] = json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
                 return Ok(Reply::created(body));
             }
-            "SubjectAccessReview" => body["spec"]["user"].as_str().unwrap_or_default().to_owned(),
+            "SubjectAccessReview" => {
+                let name = body["spec"]["user"].as_str().unwrap_or_default();
+                let groups = object::items(&body["spec"], "groups").filter_map(Value::as_str);
+                User::impersonated(name, groups.map(str::to_owned).collect())
+            }
             _ => call.user.clone(),
         };
         let attributes = &body["spec"]["resourceAttributes"];
@@ -188,8 +200,7 @@ impl Shared {
                 &[cause],
             ));
         }
-        let allowed =
-            attributes.is_null() || self.allowed(&Attributes::of_review(attributes, &user));
+        let allowed = self.allowed(&Attributes::of_review(&body["spec"], &user));
         body["status"] = if allowed {
             json!({"allowed": true})
         } else {

@@ -666,7 +666,7 @@ async fn roles_and_bindings_decide_where_they_are_asked_to() {
     }
     let ask = |verb: &str, subresource: &str, name: &str, user: &str| {
         let asked = Attributes {
-            user: user.to_owned(),
+            user: User::named(user),
             verb: verb.to_owned(),
             resource: "pods".to_owned(),
             subresource: subresource.to_owned(),
@@ -713,4 +713,270 @@ async fn kubectls_validation_finds_its_parameter() {
     assert!(
         object::items(patch, "parameters").any(|parameter| parameter["name"] == "fieldValidation")
     );
+    // What `kubectl explain deployment.spec.strategy.rollingUpdate` walks through.
+    let schemas = &document["components"]["schemas"];
+    let mut at = &schemas["io.k8s.api.apps.v1.Deployment"];
+    assert_eq!(
+        at["x-kubernetes-group-version-kind"][0]["kind"],
+        "Deployment"
+    );
+    for field in ["spec", "strategy", "rollingUpdate"] {
+        let property = &at["properties"][field];
+        assert!(property["description"].is_string(), "{field}: {property}");
+        let reference = [&property["$ref"], &property["allOf"][0]["$ref"]];
+        let reference = reference
+            .into_iter()
+            .find_map(Value::as_str)
+            .expect("a reference");
+        let name = reference
+            .strip_prefix("#/components/schemas/")
+            .expect("local");
+        at = &schemas[name];
+    }
+    assert!(
+        at["properties"]["maxSurge"]["description"].is_string(),
+        "{at}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_brings_its_documentation_and_its_columns() {
+    let server = ApiServer::default();
+    let definition = |text: &str| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "widgets.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+                    "schema": {"openAPIV3Schema": {"type": "object", "description": text, "properties": {"spec": {
+                        "type": "object", "properties": {"size": {"type": "integer", "description": "How large."}}}}}},
+                }],
+            },
+        })
+    };
+    server.seed(&definition("A widget."));
+    server.seed(&json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "default"}, "spec": {"size": 3}}));
+    let client = server.client("test");
+    let get = async |path: &str, accept: &str| -> Value {
+        let request = http::Request::get(path)
+            .header("accept", accept)
+            .body(Vec::new());
+        client
+            .request(request.expect("a request"))
+            .await
+            .expect("an answer")
+    };
+    let url = async || {
+        let index = get("/openapi/v3", "application/json").await;
+        index["paths"]["apis/example.com/v1"]["serverRelativeURL"]
+            .as_str()
+            .expect("listed")
+            .to_owned()
+    };
+    let first = url().await;
+    let document = get(&first, "application/json").await;
+    let widget = &document["components"]["schemas"]["com.example.v1.Widget"];
+    assert_eq!(widget["description"], "A widget.");
+    assert_eq!(
+        widget["properties"]["spec"]["properties"]["size"]["description"],
+        "How large."
+    );
+    assert!(
+        document["components"]["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]
+            .is_object()
+    );
+    // kubectl keeps a document for as long as its address is the same.
+    server.seed(&definition("Another widget."));
+    assert_ne!(url().await, first);
+
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    let path = "/apis/example.com/v1/namespaces/default/widgets";
+    let table = get(path, accept).await;
+    let titles: Vec<&Value> = object::items(&table, "columnDefinitions")
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(titles, ["Name", "Size"]);
+    assert_eq!(table["rows"][0]["cells"], json!(["w", 3]));
+    assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    let whole = get(&format!("{path}?includeObject=Object"), accept).await;
+    assert_eq!(whole["rows"][0]["object"]["spec"]["size"], 3);
+}
+
+async fn ask(
+    client: &kube::Client,
+    method: &str,
+    path: &str,
+    user: &str,
+    body: &Value,
+) -> Result<Value, kube::Error> {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .header("impersonate-user", user)
+        .body(serde_json::to_vec(body).expect("json"))
+        .expect("a request");
+    client.request(request).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_learns_who_they_are_and_what_they_may_do() {
+    let server = ApiServer::default();
+    server.evaluate_rbac();
+    let robot = "system:serviceaccount:default:robot";
+    server.seed(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r", "namespace": "default"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]}));
+    server.seed(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "r", "namespace": "default"},
+        "roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": "default"}]}));
+    let client = server.client("test");
+    let review = |kind: &str| {
+        (
+            format!("/apis/authorization.k8s.io/v1/{}s", kind.to_lowercase()),
+            json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind}),
+        )
+    };
+
+    let (path, mut body) = review("SelfSubjectRulesReview");
+    body["spec"] = json!({"namespace": "default"});
+    let rules = ask(&client, "POST", &path, robot, &body)
+        .await
+        .expect("answered");
+    assert!(
+        object::items(&rules["status"], "resourceRules")
+            .any(|rule| rule["resources"] == json!(["pods"])),
+        "{rules}"
+    );
+    assert!(
+        object::items(&rules["status"], "nonResourceRules")
+            .any(|rule| rule["verbs"] == json!(["get"])),
+        "{rules}"
+    );
+
+    for (url, allowed) in [("/api/v1", true), ("/healthz", true), ("/metrics", false)] {
+        let (path, mut body) = review("SelfSubjectAccessReview");
+        body["spec"] = json!({"nonResourceAttributes": {"path": url, "verb": "get"}});
+        let answer = ask(&client, "POST", &path, robot, &body)
+            .await
+            .expect("answered");
+        assert_eq!(answer["status"]["allowed"], allowed, "{url}");
+    }
+
+    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let who = ask(
+        &client,
+        "POST",
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+        robot,
+        &body,
+    )
+    .await
+    .expect("answered");
+    let info = json!({"username": robot, "groups": ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]});
+    assert_eq!(who["status"]["userInfo"], info);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_modelled_says_so() {
+    let server = ApiServer::default();
+    server.seed(&pod("a", &json!({})));
+    let client = server.client("test");
+    for subresource in ["log", "exec", "attach", "proxy"] {
+        let path = |name: &str| format!("/api/v1/namespaces/default/pods/{name}/{subresource}");
+        let (code, _, message) =
+            status(ask(&client, "GET", &path("a"), "kubernetes-admin", &Value::Null).await);
+        assert_eq!(code, 400);
+        assert!(message.contains("simulation"), "{message}");
+        let missing =
+            status(ask(&client, "GET", &path("b"), "kubernetes-admin", &Value::Null).await);
+        assert_eq!(missing.0, 404);
+    }
+}
+
+#[tokio::test]
+async fn the_port_opens_for_its_tokens_alone() {
+    let server = ApiServer::default();
+    server.evaluate_rbac();
+    let door = server.open(0).await.expect("a free port");
+    let config: kube::config::Kubeconfig =
+        serde_yaml::from_str(&door.kubeconfig()).expect("a kubeconfig");
+    tokio::spawn(door.serve());
+    let client = async |token: Option<&str>| {
+        let mut config = config.clone();
+        if let (Some(token), Some(user)) = (token, &mut config.auth_infos[0].auth_info) {
+            user.token = Some(token.to_owned().into());
+        }
+        let config = kube::Config::from_custom_kubeconfig(
+            config,
+            &kube::config::KubeConfigOptions::default(),
+        )
+        .await;
+        kube::Client::try_from(config.expect("a whole config")).expect("a client")
+    };
+    let admin = client(None).await;
+    let pods: Api<Pod> = Api::default_namespaced(admin.clone());
+    assert_eq!(
+        pods.list(&ListParams::default())
+            .await
+            .expect("allowed")
+            .items
+            .len(),
+        0
+    );
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let body = json!({"metadata": {"name": "robot"}});
+    ask(&admin, "POST", accounts, "kubernetes-admin", &body)
+        .await
+        .expect("created");
+    let made = ask(
+        &admin,
+        "POST",
+        &format!("{accounts}/robot/token"),
+        "kubernetes-admin",
+        &json!({}),
+    )
+    .await
+    .expect("a token");
+    let token = made["status"]["token"].as_str().expect("text").to_owned();
+
+    let robot: Api<Pod> = Api::default_namespaced(client(Some(&token)).await);
+    let (code, _, message) = status(robot.list(&ListParams::default()).await);
+    assert_eq!(code, 403);
+    assert!(
+        message.contains("User \"system:serviceaccount:default:robot\" cannot list"),
+        "{message}"
+    );
+    let (code, _, message) = status(
+        ask(
+            &client(Some(&token)).await,
+            "GET",
+            "/api/v1/namespaces/default/pods",
+            "ann",
+            &Value::Null,
+        )
+        .await,
+    );
+    assert_eq!(
+        (
+            code,
+            message.contains("cannot impersonate resource \"users\"")
+        ),
+        (403, true),
+        "{message}"
+    );
+    ask(
+        &admin,
+        "DELETE",
+        &format!("{accounts}/robot"),
+        "kubernetes-admin",
+        &Value::Null,
+    )
+    .await
+    .expect("deleted");
+    for token in [token.as_str(), "guessed"] {
+        let stranger: Api<Pod> = Api::default_namespaced(client(Some(token)).await);
+        let (code, reason, _) = status(stranger.list(&ListParams::default()).await);
+        assert_eq!((code, reason.as_str()), (401, "Unauthorized"));
+    }
 }

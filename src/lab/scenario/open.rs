@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,11 +89,19 @@ impl Scenario {
     /// # Errors
     /// What the scenario asks for and the lab does not have.
     pub async fn open(&self, seed: u64) -> Result<Lab, OpenError> {
+        self.open_at(Options::default().start, seed).await
+    }
+
+    /// Like [`Self::open`], in a cluster whose clock shows this time at the start.
+    ///
+    /// # Errors
+    /// What the scenario asks for and the lab does not have.
+    pub async fn open_at(&self, start: Timestamp, seed: u64) -> Result<Lab, OpenError> {
         let versions = self.versions()?;
         let api = ApiServer::new(&Options {
             minor: self.minor(&versions)?,
             seed,
-            ..Options::default()
+            start,
         });
         let (dice, down) = (Dice(seed), Down::default());
         self.install(&api, &versions)?;

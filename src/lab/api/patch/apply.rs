@@ -59,7 +59,7 @@ pub fn apply(
         .map(|(at, entry)| (at, entry.set.intersection(&changed)))
         .filter(|(_, both)| !both.is_empty())
         .collect();
-    if !(lost.is_empty() || force) {
+    if !(lost.is_empty() || force || are_client_side(live, writer, &lost)) {
         return Err(conflict(&entries, &lost));
     }
     for (at, both) in lost {
@@ -80,6 +80,25 @@ pub fn apply(
     managers::own(&mut entries, writer, set);
     managers::write(&mut merged, &entries);
     Ok(merged)
+}
+
+/// Whether all that is lost was applied by `kubectl apply` itself, which now applies on the server's side
+/// (`managedfields/internal/lastappliedmanager.go`).
+fn are_client_side(live: &Value, writer: &Writer, lost: &[(usize, fields::FieldSet)]) -> bool {
+    let annotation =
+        &live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
+    let applied = annotation
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok())
+        .map(|config| fields::of(&config, writer.custom));
+    writer.manager == "kubectl"
+        && applied.is_some_and(|applied| {
+            lost.iter().all(|(_, both)| {
+                let mut others = both.clone();
+                others.subtract(&applied);
+                others.is_empty()
+            })
+        })
 }
 
 fn merge<'path>(live: &mut Value, config: &'path Value, path: &mut Vec<&'path str>, custom: bool) {
@@ -221,6 +240,21 @@ mod tests {
             .map(|entry| &entry["manager"])
             .collect();
         assert_eq!(managers, ["two"]);
+    }
+
+    #[test]
+    fn kubectl_takes_over_what_it_applied_on_the_clients_side() {
+        let body = config(&json!({"replicas": 1, "paused": true}));
+        let mut live = apply(&Value::Null, &body, &writer("before"), false, true).expect("created");
+        let other = config(&json!({"replicas": 2}));
+        let paused = config(&json!({"paused": false}));
+        let last = json!({"spec": {"replicas": 1}}).to_string();
+        live["metadata"]["annotations"] =
+            json!({"kubectl.kubernetes.io/last-applied-configuration": last});
+        apply(&live, &other, &writer("plan"), false, true).expect_err("plan is not kubectl");
+        apply(&live, &paused, &writer("kubectl"), false, true).expect_err("never applied");
+        let taken = apply(&live, &other, &writer("kubectl"), false, true).expect("taken over");
+        assert_eq!(taken["spec"]["replicas"], 2);
     }
 
     #[test]
