@@ -7,6 +7,7 @@ mod invalid;
 mod readme;
 mod run;
 mod scenarios;
+mod serve;
 mod valid;
 
 #[test]

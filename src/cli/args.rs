@@ -46,6 +46,9 @@ pub(crate) enum Command {
     Reject(AnswerArgs),
     /// Stop a run; it can be resumed
     Cancel(CancelArgs),
+    /// The embedded cluster
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Explain a step kind, a diagnostic code, or the exit codes
     Explain(ExplainArgs),
     /// Print a JSON schema
@@ -305,6 +308,29 @@ pub(crate) struct CancelArgs {
     /// Where the run is kept.
     #[command(flatten)]
     pub(crate) state: StateArgs,
+}
+
+/// `plan lab`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Serve it on a loopback port, for kubectl, istioctl and `plan run --kubeconfig`, and print its kubeconfig's path
+    Serve(ServeArgs),
+}
+
+/// `plan lab serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// What it holds: a scenario's name or file
+    #[arg(default_value = "shop")]
+    pub(crate) scenario: String,
+
+    /// The port on 127.0.0.1; default: any free one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+
+    /// Where the kubeconfig goes, a file that does not exist; default: a temporary one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig_out: Option<PathBuf>,
 }
 
 /// `plan explain`.

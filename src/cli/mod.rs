@@ -16,6 +16,7 @@ mod error;
 pub mod exit;
 mod explain;
 mod graph;
+mod lab;
 mod load;
 mod new;
 mod origin;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LabCommand};
 use error::CliError;
 use exit::Exit;
 
@@ -76,6 +77,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Approve(args) => answer::answer(args, true),
         Command::Reject(args) => answer::answer(args, false),
         Command::Cancel(args) => wait_for(answer::cancel(args)),
+        Command::Lab(LabCommand::Serve(args)) => wait_for(lab::serve(args)),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => Ok(schema::run(args)),
         Command::New(args) => new::run(args),

@@ -83,6 +83,15 @@ pub(super) fn fit(scenario: Scenario, checked: &Checked) -> Result<Scenario, Cli
     Ok(scenario.fit(&version, namespaces.iter().map(String::as_str)))
 }
 
+/// Fills in what the scenario leaves open where there is no plan.
+///
+/// # Panics
+/// Never: the version is the program's own.
+pub(super) fn alone(scenario: Scenario) -> Scenario {
+    let version = OLD.parse().expect("a version");
+    scenario.fit(&version, [SHOP])
+}
+
 /// What a scenario has, in a line: `Istio 1.5.10 with a shop in default`.
 pub(super) fn inventory(scenario: &Scenario) -> String {
     let versions = scenario.istio.revisions.iter().filter_map(|revision| {

@@ -1,10 +1,12 @@
 //! The binary, driven as a user drives it: in a directory of its own, against an API server on loopback.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
-use assert_cmd::Command;
 use plan::lab::api::ApiServer;
 use plan::mesh::injection::shape::Shape;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -35,14 +37,9 @@ impl Desk {
     }
 
     /// `plan`, with nothing of this machine in its environment.
-    pub(crate) fn plan(&self, args: &[&str]) -> Ended {
-        self.plan_with(args, &[])
-    }
-
-    /// As [`Desk::plan`], with more in its environment.
-    pub(crate) fn plan_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ended {
-        let mut command = Command::cargo_bin("plan").unwrap();
-        let output = command
+    fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("plan"));
+        command
             .args(args)
             .current_dir(self.path())
             .env_clear()
@@ -50,9 +47,33 @@ impl Desk {
             .env("HOME", self.path())
             .env("USER", "tester")
             .env("NO_COLOR", "1")
-            .envs(env.iter().copied())
-            .output()
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts `plan lab serve` and waits until it has printed its kubeconfig's path.
+    pub(crate) fn serve(&self, args: &[&str]) -> Served {
+        let mut command = self.command(&[&["lab", "serve"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
             .unwrap();
+        Served {
+            kubeconfig: line.trim_end().to_owned(),
+            child,
+        }
+    }
+
+    /// Runs `plan` to its end.
+    pub(crate) fn plan(&self, args: &[&str]) -> Ended {
+        self.plan_with(args, &[])
+    }
+
+    /// As [`Desk::plan`], with more in its environment.
+    pub(crate) fn plan_with(&self, args: &[&str], env: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(args);
+        let output = command.envs(env.iter().copied()).output().unwrap();
         Ended {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -72,6 +93,28 @@ impl Desk {
             .unwrap();
         assert!(runs.next().is_none(), "more than one run");
         name
+    }
+}
+
+/// A running `plan lab serve`.
+pub(crate) struct Served {
+    child: Child,
+    /// The path that it printed.
+    pub(crate) kubeconfig: String,
+}
+
+impl Served {
+    /// Ends it as a supervisor would, and gives its exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ended_already = self.child.kill();
     }
 }
 
