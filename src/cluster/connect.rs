@@ -68,6 +68,7 @@ impl Cluster {
             context,
             server,
             forwards: Arc::default(),
+            cache: Some(Arc::default()),
         })
     }
 
@@ -92,6 +93,7 @@ impl Cluster {
             context: None,
             server: "in-process".to_owned(),
             forwards: Arc::default(),
+            cache: Some(Arc::default()),
         }
     }
 }

@@ -5,9 +5,11 @@
 //! through that memory: each step sees the effect of those before it.
 
 mod access;
+mod cache;
 mod connect;
 mod diff;
 mod error;
+mod follow;
 mod forward;
 mod guard;
 mod kinds;
@@ -54,6 +56,7 @@ pub struct Cluster {
     context: Option<String>,
     server: String,
     forwards: Arc<forward::Pool>,
+    cache: Option<Arc<cache::Cache>>,
 }
 
 impl std::fmt::Debug for Cluster {

@@ -1,17 +1,18 @@
 //! Objects of any kind and version, as the server gives them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-/// An object: its JSON, with the fields that everybody reads.
+/// An object: its JSON, with the fields that everybody reads. Clones share it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Object(Value);
+pub struct Object(Arc<Value>);
 
 impl Object {
     /// Wraps what a server or a file gave.
     pub fn new(value: Value) -> Self {
-        Self(value)
+        Self(Arc::new(value))
     }
 
     /// The whole object.
@@ -21,7 +22,7 @@ impl Object {
 
     /// The whole object, to be changed.
     pub fn into_value(self) -> Value {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// `apiVersion`, empty where it is missing.
@@ -53,7 +54,7 @@ impl Object {
 
     /// Puts the object into a namespace.
     pub fn set_namespace(&mut self, namespace: &str) {
-        self.0["metadata"]["namespace"] = Value::from(namespace);
+        Arc::make_mut(&mut self.0)["metadata"]["namespace"] = Value::from(namespace);
     }
 
     fn text(&self, pointer: &str) -> &str {

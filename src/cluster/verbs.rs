@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
+use super::follow::Scope;
 use super::kinds::{Resource, base, path, query};
 use super::object::{Object, ObjectRef, Selector};
 
@@ -56,8 +57,14 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Object>, ClusterError> {
-        let live = self.list_live(api_version, kind, namespace, selector);
-        let mut objects = match (live.await, &self.overlay) {
+        let scope = Scope {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            selector: selector.clone(),
+            form: Form::Full,
+        };
+        let mut objects = match (self.list_live(&scope).await, &self.overlay) {
             (Ok((objects, _)), _) => objects,
             (Err(error), Some(overlay))
                 if error.is_not_found() && overlay.makes_kind(api_version, kind) =>
@@ -75,23 +82,21 @@ impl Cluster {
     /// As [`Cluster::list`], past any prediction, with the resource version to watch from.
     pub(super) async fn list_live(
         &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &Selector,
+        scope: &Scope,
     ) -> Result<(Vec<Object>, String), ClusterError> {
+        let (api_version, kind) = (scope.api_version.as_str(), scope.kind.as_str());
         let resource = self.resource(api_version, kind).await?;
-        let path = path(api_version, &resource, namespace, None);
+        let path = path(api_version, &resource, scope.namespace.as_deref(), None);
         let mut objects = Vec::new();
         let mut next = String::new();
         let mut limit = CHUNK;
         loop {
-            let mut url = format!("{path}?limit={limit}{}", selection(selector));
+            let mut url = format!("{path}?limit={limit}{}", selection(&scope.selector));
             if !next.is_empty() {
                 url.push_str("&continue=");
                 url.push_str(&query(&next));
             }
-            let answer = self.call(Method::GET, url, None, None).await;
+            let answer = self.answer(reading(url, scope.form.list())?).await;
             if matches!(&answer, Err(error) if error.class == ErrorClass::Gone && !next.is_empty())
             {
                 // The moment that the chunks show is forgotten: begin again, in one piece.
@@ -101,7 +106,8 @@ impl Cluster {
             }
             let mut answer = answer?;
             if let Some(Value::Array(items)) = answer.get_mut("items").map(Value::take) {
-                objects.extend(items.into_iter().map(|item| named(item, api_version, kind)));
+                let items = items.into_iter();
+                objects.extend(items.map(|item| scope.form.slim(named(item, api_version, kind))));
             }
             let text = |key: &str| {
                 answer["metadata"][key]
@@ -124,7 +130,7 @@ impl Cluster {
         exclude: &[String],
     ) -> Result<Vec<String>, ClusterError> {
         let found = self
-            .list("v1", "Namespace", None, &Selector::labelled(selector))
+            .followed("v1", "Namespace", None, &Selector::labelled(selector))
             .await?;
         let names = found.iter().map(|namespace| namespace.name().to_owned());
         Ok(names.filter(|name| !exclude.contains(name)).collect())
@@ -173,7 +179,10 @@ impl Cluster {
         body: Option<Value>,
         content: Option<&'static str>,
     ) -> Result<Value, ClusterError> {
-        let request = request(method, url, body, content)?;
+        self.answer(request(method, url, body, content)?).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Result<Value, ClusterError> {
         let exchange = async {
             let answer = self.client.send(request).await?;
             let (status, retry_after) = (answer.status(), retry_after(&answer));
@@ -193,10 +202,8 @@ impl Cluster {
     }
 
     /// One request whose answer is read as it comes.
-    pub(super) async fn open(&self, method: Method, url: String) -> Result<Body, ClusterError> {
-        let answer = self
-            .within(self.client.send(request(method, url, None, None)?))
-            .await?;
+    pub(super) async fn open(&self, request: Request<Body>) -> Result<Body, ClusterError> {
+        let answer = self.within(self.client.send(request)).await?;
         let (status, retry_after) = (answer.status(), retry_after(&answer));
         if status.is_success() {
             return Ok(answer.into_body());
@@ -239,6 +246,85 @@ pub(super) fn request(
             .header("content-type", content.unwrap_or("application/json"))
             .body(Body::from(value.to_string().into_bytes()))
             .map_err(invalid),
+    }
+}
+
+/// A GET of something in a form of one's choice.
+pub(super) fn reading(url: String, accept: &'static str) -> Result<Request<Body>, ClusterError> {
+    let mut request = request(Method::GET, url, None, None)?;
+    let accept = http::HeaderValue::from_static(accept);
+    request.headers_mut().insert(http::header::ACCEPT, accept);
+    Ok(request)
+}
+
+/// How much of each object is asked for, and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// All of it.
+    Full,
+    /// All but who manages which field.
+    Unmanaged,
+    /// What tells of a pod's owner, phase and proxy: thousands of them are kept.
+    Pod,
+    /// Who it is and whose: the server sends no more.
+    Metadata,
+}
+
+impl Form {
+    const fn list(self) -> &'static str {
+        match self {
+            Self::Metadata => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+            }
+            _ => "application/json",
+        }
+    }
+
+    /// What a watch accepts.
+    pub(super) const fn watch(self) -> &'static str {
+        match self {
+            Self::Metadata => {
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+            }
+            _ => "application/json",
+        }
+    }
+
+    /// The object without what this form leaves out.
+    pub(super) fn slim(self, object: Object) -> Object {
+        if self == Self::Full {
+            return object;
+        }
+        let mut value = object.into_value();
+        if let Some(metadata) = value["metadata"].as_object_mut() {
+            metadata.shift_remove("managedFields");
+        }
+        match self {
+            Self::Pod => {
+                keep(&mut value["status"], &["phase"]);
+                let spec = [
+                    "hostNetwork",
+                    "serviceAccountName",
+                    "containers",
+                    "initContainers",
+                ];
+                keep(&mut value["spec"], &spec);
+                for list in ["containers", "initContainers"] {
+                    for container in value["spec"][list].as_array_mut().into_iter().flatten() {
+                        keep(container, &["name", "image", "args", "env"]);
+                    }
+                }
+            }
+            Self::Metadata => keep(&mut value, &["apiVersion", "kind", "metadata"]),
+            Self::Full | Self::Unmanaged => {}
+        }
+        Object::new(value)
+    }
+}
+
+fn keep(value: &mut Value, keys: &[&str]) {
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|key, _| keys.contains(&key.as_str()));
     }
 }
 
@@ -288,12 +374,11 @@ pub(super) fn selection(selector: &Selector) -> String {
     text
 }
 
-/// Items of a list do not say what they are.
+/// Items of a list do not say what they are, nor does an object's metadata alone.
 pub(super) fn named(mut item: Value, api_version: &str, kind: &str) -> Object {
     if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion")
-            .or_insert_with(|| api_version.into());
-        map.entry("kind").or_insert_with(|| kind.into());
+        map.insert("apiVersion".to_owned(), api_version.into());
+        map.insert("kind".to_owned(), kind.into());
     }
     Object::new(item)
 }

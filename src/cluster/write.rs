@@ -41,6 +41,7 @@ impl Cluster {
             {
                 error.class = ErrorClass::Conflict;
                 error.message = format!("{object} changed meanwhile");
+                self.doubt(object);
                 Err(error)
             }
             other => other,
@@ -133,7 +134,11 @@ impl Cluster {
         let after = self
             .call(Method::PUT, url, Some(object.value().clone()), None)
             .await?;
-        Ok(Object::new(after))
+        let after = Object::new(after);
+        if !self.is_dry_run() {
+            self.written(&after);
+        }
+        Ok(after)
     }
 
     /// Applies an object as field manager `plan`; never by force, but where `take_over` says so.
@@ -215,8 +220,9 @@ impl Cluster {
     }
 
     fn remember(&self, before: Option<&Object>, after: &Object, verb: &'static str) {
-        if let Some(overlay) = &self.overlay {
-            overlay.remember(before, after.clone(), verb);
+        match &self.overlay {
+            Some(overlay) => overlay.remember(before, after.clone(), verb),
+            None => self.written(after),
         }
     }
 

@@ -1,9 +1,12 @@
 //! From an action to its step: the one place that knows every kind.
 
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, FutureExt as _};
 
 use super::context::{Done, Execute, Probe, StepContext, StepError};
 use super::install_revision::Workspace;
+use super::istiods::Rounds;
 use super::{gate, install_revision, label_ns, precheck, restart, verify_xds, wait_ready};
 use crate::cluster::Cluster;
 use crate::model::Action;
@@ -13,12 +16,17 @@ use crate::model::Action;
 pub struct Steps {
     cluster: Cluster,
     workspace: Workspace,
+    rounds: Arc<Rounds>,
 }
 
 impl Steps {
     /// Steps against this cluster, with files and programs from this workspace.
     pub fn new(cluster: Cluster, workspace: Workspace) -> Self {
-        Self { cluster, workspace }
+        Self {
+            cluster,
+            workspace,
+            rounds: Arc::default(),
+        }
     }
 
     /// The cluster that they work on.
@@ -42,7 +50,9 @@ impl Execute for Steps {
             Action::WaitReady(step) => wait_ready::run(step, cluster, context).boxed(),
             Action::LabelNs(step) => label_ns::run(step, cluster, context).boxed(),
             Action::Restart(step) => restart::run(step, cluster, context).boxed(),
-            Action::VerifyXds(step) => verify_xds::run(step, cluster, context).boxed(),
+            Action::VerifyXds(step) => {
+                verify_xds::run(step, cluster, &self.rounds, context).boxed()
+            }
             Action::Gate(step) => match &self.workspace.simulated {
                 Some(simulated) => gate::simulate(step, simulated, cluster, context).boxed(),
                 None => gate::run(step, cluster, context).boxed(),
@@ -64,7 +74,9 @@ impl Execute for Steps {
             Action::WaitReady(step) => wait_ready::probe(step, cluster).boxed(),
             Action::LabelNs(step) => label_ns::probe(step, cluster).boxed(),
             Action::Restart(step) => restart::probe(step, cluster).boxed(),
-            Action::VerifyXds(step) => verify_xds::probe(step, cluster, context).boxed(),
+            Action::VerifyXds(step) => {
+                verify_xds::probe(step, cluster, &self.rounds, context).boxed()
+            }
             Action::Gate(step) => gate::probe(step, cluster, context).boxed(),
         }
     }

@@ -1,9 +1,16 @@
 //! The running istiods: who they are, and what they answer.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::try_join_all;
+
 use super::context::StepError;
 use super::survey::revision_of;
 use crate::cluster::{Cluster, ClusterError, HttpRequest, Object, ObjectRef, Selector};
 use crate::mesh::istiod::Names;
+use crate::mesh::proxies::{EndpointAnswer, Metrics, parse_connections, parse_syncz};
 use crate::mesh::version::Version;
 
 /// The port of istiod's debug and metrics endpoints.
@@ -37,7 +44,9 @@ pub(super) async fn replicas(
         labels: Some("app=istiod".to_owned()),
         ..Selector::default()
     };
-    let pods = cluster.list("v1", "Pod", Some(namespace), &istiods).await?;
+    let pods = cluster
+        .followed("v1", "Pod", Some(namespace), &istiods)
+        .await?;
     Ok(pods
         .iter()
         .filter(|pod| is_running(pod))
@@ -104,6 +113,39 @@ impl Replica {
         }
     }
 
+    /// Everything that it has to say of proxies.
+    async fn answer(&self, cluster: &Cluster) -> Result<EndpointAnswer, StepError> {
+        let version = self.version(cluster).await?;
+        let unreadable = |what: &str, error: &dyn std::fmt::Display| {
+            StepError::failed(format!(
+                "{} answers {what} in an unknown form: {error}",
+                self.pod
+            ))
+        };
+        let syncz = self.ask(cluster, MONITORING, "/debug/syncz").await?;
+        let syncz = parse_syncz(&syncz).map_err(|e| unreadable("/debug/syncz", &e))?;
+        let connections = if version.has_connections_endpoint() {
+            let text = self.ask(cluster, MONITORING, "/debug/connections").await?;
+            Some(parse_connections(&text).map_err(|e| unreadable("/debug/connections", &e))?)
+        } else {
+            None
+        };
+        let metrics = if version.syncz_has_errors() {
+            None
+        } else {
+            let text = self.ask(cluster, MONITORING, "/metrics").await?;
+            Some(Metrics::parse(&text).map_err(|e| unreadable("/metrics", &e))?)
+        };
+        Ok(EndpointAnswer {
+            revision: self.revision.clone(),
+            pod: self.pod.clone(),
+            version: Some(version),
+            syncz,
+            connections,
+            metrics,
+        })
+    }
+
     /// The version that the replica reports.
     pub(super) async fn version(&self, cluster: &Cluster) -> Result<Version, StepError> {
         let text = self.ask(cluster, MONITORING, "/version").await?;
@@ -123,6 +165,56 @@ fn number(text: &str) -> &str {
     text.rsplitn(3, '-').nth(2).unwrap_or(text)
 }
 
+/// Rounds of questions to every istiod: one request per endpoint, replica and round, however many steps want to know.
+#[derive(Debug, Default)]
+pub(super) struct Rounds(Mutex<BTreeMap<String, Arc<Round>>>);
+
+/// What every replica of every revision said in one round.
+pub(super) type Answers = Arc<Vec<EndpointAnswer>>;
+
+/// The rounds in one namespace.
+#[derive(Debug, Default)]
+struct Round {
+    /// How many have asked so far.
+    asked: AtomicU64,
+    /// The last round, and how many had asked when it began: it answers all of them.
+    last: tokio::sync::Mutex<Option<(u64, Result<Answers, StepError>)>>,
+}
+
+impl Rounds {
+    /// The answers of a round that begins after this call; of the same one for all who wait for it.
+    pub(super) async fn next(
+        &self,
+        cluster: &Cluster,
+        istio_namespace: &str,
+    ) -> Result<Answers, StepError> {
+        let round = {
+            let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(rounds.entry(istio_namespace.to_owned()).or_default())
+        };
+        let ticket = round.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut last = round.last.lock().await;
+        match &*last {
+            Some((covers, answers)) if *covers >= ticket => answers.clone(),
+            _ => {
+                let covers = round.asked.load(Ordering::Relaxed);
+                let answers = ask_all(cluster, istio_namespace).await;
+                *last = Some((covers, answers.clone()));
+                answers
+            }
+        }
+    }
+}
+
+async fn ask_all(cluster: &Cluster, istio_namespace: &str) -> Result<Answers, StepError> {
+    let replicas = replicas(cluster, istio_namespace).await?;
+    let questions: Vec<_> = replicas
+        .iter()
+        .map(|replica| replica.answer(cluster))
+        .collect();
+    Ok(Arc::new(try_join_all(questions).await?))
+}
+
 /// The reason that says why a replica cannot be asked yet, for a wait.
 pub(super) fn unreachable(replica: &Replica, error: &StepError) -> String {
     format!("{} cannot be asked: {error}", replica.pod)
@@ -136,7 +228,7 @@ pub(super) async fn cluster_id(
 ) -> Result<Option<String>, ClusterError> {
     let name = Names::new(revision, namespace).istiod();
     let deployment = ObjectRef::namespaced("apps/v1", "Deployment", namespace, &name);
-    let Some(deployment) = cluster.get(&deployment).await? else {
+    let Some(deployment) = cluster.followed_one(&deployment).await? else {
         return Ok(None);
     };
     let containers = &deployment.value()["spec"]["template"]["spec"]["containers"];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
 use super::survey;
-use crate::cluster::{Cluster, Object, ObjectRef};
+use crate::cluster::{Cluster, ClusterError, Object, ObjectRef};
 use crate::event::{Act, Outputs};
 use crate::mesh::injection::{Mesh, Namespace, Verdict};
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
@@ -36,8 +36,7 @@ pub(super) async fn run(
                 "{manager} owns the labels of namespace {name}, and will put them back: change them in its source too"
             ));
         }
-        patch(step, cluster, context, &object).await?;
-        let after = read(cluster, &name).await?;
+        let after = patch(step, cluster, context, &object).await?;
         // The injectors may have changed meanwhile: what counts is what they do now.
         let mesh = survey::injection(cluster).await?;
         assert_injects(&mesh, &survey::injected_namespace(&after), &target)?;
@@ -84,7 +83,7 @@ async fn patch(
     cluster: &Cluster,
     context: &StepContext,
     object: &Object,
-) -> Result<(), StepError> {
+) -> Result<Object, StepError> {
     let target = ObjectRef::from(object);
     let mut operations = vec![json!({
         "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version(),
@@ -109,7 +108,8 @@ async fn patch(
     let patch = Value::Array(operations);
     context
         .act(act, async {
-            cluster.json_patch(&target, patch).await.map(|_| ((), true))
+            let after = cluster.json_patch(&target, patch).await?;
+            Ok::<_, ClusterError>((after, true))
         })
         .await
 }

@@ -16,7 +16,7 @@ pub(super) const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 /// Reads every injector.
 pub(super) async fn injection(cluster: &Cluster) -> Result<Mesh, ClusterError> {
     let configs = cluster
-        .list(
+        .followed(
             ADMISSION,
             "MutatingWebhookConfiguration",
             None,
@@ -32,7 +32,7 @@ pub(super) async fn namespace(
     name: &str,
 ) -> Result<Option<Object>, ClusterError> {
     cluster
-        .get(&ObjectRef::cluster("v1", "Namespace", name))
+        .followed_one(&ObjectRef::cluster("v1", "Namespace", name))
         .await
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn namespace_without_injection(
     cluster: &Cluster,
 ) -> Result<Option<Namespace>, ClusterError> {
     let all = cluster
-        .list("v1", "Namespace", None, &Selector::default())
+        .followed("v1", "Namespace", None, &Selector::default())
         .await?;
     Ok(all
         .iter()
@@ -76,7 +76,7 @@ pub(super) async fn versions(
         ..Selector::default()
     };
     let deployments = cluster
-        .list("apps/v1", "Deployment", Some(istio_namespace), &istiods)
+        .followed("apps/v1", "Deployment", Some(istio_namespace), &istiods)
         .await?;
     Ok(deployments
         .iter()

@@ -53,7 +53,7 @@ pub(super) async fn probe(step: &WaitReady, cluster: &Cluster) -> Result<Probe, 
     let names = Names::new(&step.revision, &step.istio_namespace);
     let here = Some(step.istio_namespace.as_str());
     let deployments = cluster
-        .list(
+        .followed(
             "apps/v1",
             "Deployment",
             here,
@@ -72,7 +72,7 @@ pub(super) async fn probe(step: &WaitReady, cluster: &Cluster) -> Result<Probe, 
     }
     for (kind, judge) in WEBHOOKS {
         let configs = cluster
-            .list(ADMISSION, kind, None, &Selector::default())
+            .followed(ADMISSION, kind, None, &Selector::default())
             .await?;
         if let Wait::Not(why) = judge(&configs, &names) {
             open.extend(why);

@@ -100,7 +100,7 @@ pub(super) async fn injectors_by_namespace(cluster: &Cluster) -> Result<Given, S
 
 async fn given(cluster: &Cluster, mesh: &Mesh) -> Result<Given, StepError> {
     let namespaces = cluster
-        .list("v1", "Namespace", None, &Selector::default())
+        .followed("v1", "Namespace", None, &Selector::default())
         .await?;
     namespaces
         .iter()
@@ -119,7 +119,7 @@ async fn given(cluster: &Cluster, mesh: &Mesh) -> Result<Given, StepError> {
 /// Simulates the injectors as they would be, and compares.
 pub(super) async fn stays_inert(cluster: &Cluster, objects: &[Object]) -> Result<(), StepError> {
     let live = cluster
-        .list(
+        .followed(
             survey::ADMISSION,
             "MutatingWebhookConfiguration",
             None,

@@ -20,7 +20,7 @@ pub(super) async fn check(
 ) -> Result<(), StepError> {
     let mesh = survey::injection(cluster).await?;
     let namespaces = cluster
-        .list("v1", "Namespace", None, &Selector::default())
+        .followed("v1", "Namespace", None, &Selector::default())
         .await?;
     let before = report.count();
     for namespace in &namespaces {
@@ -94,7 +94,7 @@ async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), Ste
         "ValidatingWebhookConfiguration",
     ] {
         for config in cluster
-            .list(survey::ADMISSION, kind, None, &Selector::default())
+            .followed(survey::ADMISSION, kind, None, &Selector::default())
             .await?
         {
             let webhooks = config.value()["webhooks"].as_array().into_iter().flatten();

@@ -92,7 +92,7 @@ async fn namespaces(step: &Precheck, cluster: &Cluster) -> Result<Vec<String>, S
         return Ok(names.clone());
     }
     let all = cluster
-        .list("v1", "Namespace", None, &Selector::default())
+        .followed("v1", "Namespace", None, &Selector::default())
         .await?;
     Ok(all
         .iter()

@@ -40,7 +40,7 @@ async fn rollouts(
 ) -> Result<(), StepError> {
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
         for object in cluster
-            .list("apps/v1", kind, Some(namespace), &Selector::default())
+            .followed("apps/v1", kind, Some(namespace), &Selector::default())
             .await?
         {
             let reason = match rollout(&object) {
@@ -61,7 +61,7 @@ async fn rollouts(
 
 async fn budgets(namespace: &str, cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
     let budgets = cluster
-        .list(
+        .followed(
             "policy/v1",
             "PodDisruptionBudget",
             Some(namespace),

@@ -36,7 +36,11 @@ pub(super) async fn run(
         return Ok(done(step, &all, &names));
     }
     let restarted = pace::restart(step, cluster, context, &due, &mark).await?;
-    let open = remaining(step, cluster).await?;
+    let mut open = remaining(step, cluster).await?;
+    if !open.is_empty() {
+        // What is remembered may be old: only the server's word is good enough to fail.
+        open = remaining(step, &cluster.live()).await?;
+    }
     if !open.is_empty() {
         return Err(StepError::failed(format!(
             "{} of {} workloads in {} did not move although their rollouts ended",

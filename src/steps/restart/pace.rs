@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::workloads::Workload;
+use super::workloads::{Workload, is_live, uid};
 use super::{ANNOTATION, mark};
 use crate::cluster::rollout::{Rollout, rollout};
 use crate::cluster::{Cluster, Object, ObjectRef, Selector, Wait};
 use crate::mesh::selector::{Selector as Labels, labels};
 use crate::model::action::Restart;
 use crate::steps::context::{StepContext, StepError};
+
+/// How long the watch of the pods may be behind that of the workloads.
+const LAG: Duration = Duration::from_secs(3);
 
 /// Restarts each workload that is due, in order, and returns the names of those that it restarted itself.
 pub(super) async fn restart(
@@ -32,7 +35,7 @@ pub(super) async fn restart(
         while active.len() >= limit {
             ended(cluster, context, &mut active, Until::One).await?;
         }
-        pace.admit(workload.pods, context).await;
+        pace.admit(workload.pods.len(), context).await;
         if guards
             .iter()
             .any(|guard| guard.matches(&labels(&workload.template["labels"])))
@@ -49,13 +52,42 @@ pub(super) async fn restart(
     while !active.is_empty() {
         ended(cluster, context, &mut active, Until::All).await?;
     }
+    replaced(cluster, &step.namespace, due, value).await;
     Ok(restarted)
+}
+
+/// Waits a little until the pods that were there before are seen to be gone, and as many new ones to be there: the
+/// watches of two kinds do not tell in step. Whether it is so is looked at later.
+async fn replaced(cluster: &Cluster, namespace: &str, due: &[&Workload], mark: &str) {
+    let old: BTreeSet<&str> = due
+        .iter()
+        .flat_map(|workload| workload.pods.iter().map(String::as_str))
+        .collect();
+    if old.is_empty() {
+        return;
+    }
+    let judge = |pods: &[Object]| {
+        let (mut left, mut new) = (false, 0);
+        for pod in pods.iter().filter(|pod| is_live(pod)) {
+            left |= old.contains(uid(pod));
+            new += usize::from(pod.value()["metadata"]["annotations"][ANNOTATION] == mark);
+        }
+        if left || new < old.len() {
+            Wait::Not(Vec::new())
+        } else {
+            Wait::Done(())
+        }
+    };
+    let every = Selector::default();
+    let seen = cluster.wait("v1", "Pod", Some(namespace), &every, judge, |_| {});
+    // Neither too long a wait nor a refused watch says anything: what counts is the look that follows.
+    let _looked_at_next = tokio::time::timeout(LAG, seen).await;
 }
 
 /// The selectors of the namespace's disruption budgets.
 async fn guards(cluster: &Cluster, namespace: &str) -> Result<Vec<Labels>, StepError> {
     let budgets = cluster
-        .list(
+        .followed(
             "policy/v1",
             "PodDisruptionBudget",
             Some(namespace),

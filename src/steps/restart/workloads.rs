@@ -1,6 +1,6 @@
 //! Which workloads there are, what their pods have, and what becomes of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -30,8 +30,8 @@ pub(super) struct Workload {
     pub(super) fate: Fate,
     /// Why.
     pub(super) reason: String,
-    /// How many pods it has.
-    pub(super) pods: usize,
+    /// The uids of its pods.
+    pub(super) pods: Vec<String>,
     /// Its pod template's metadata: budgets select by its labels, a restart marks its annotations.
     pub(super) template: Value,
     /// How many pods a rollout takes down at once, before new ones are ready.
@@ -77,7 +77,7 @@ pub(super) async fn observe(
             pods.retain(|owner, _| owner.kind != name);
             continue;
         }
-        for object in cluster.list("apps/v1", name, here, &selector).await? {
+        for object in cluster.followed("apps/v1", name, here, &selector).await? {
             let own = pods.remove(&Owner::of(&object)).unwrap_or_default();
             all.push(decide(&object, &own, injection));
         }
@@ -108,6 +108,16 @@ impl Owner {
         }
     }
 
+    /// The Deployment that made this ReplicaSet of a pod, by its name: `DEPLOYMENT-HASH`.
+    fn deployment(&self, pod: &Object) -> Option<Self> {
+        let hash = pod.value()["metadata"]["labels"]["pod-template-hash"].as_str()?;
+        Some(Self {
+            api_version: self.api_version.clone(),
+            kind: "Deployment".to_owned(),
+            name: self.name.strip_suffix(hash)?.strip_suffix('-')?.to_owned(),
+        })
+    }
+
     fn from_controller(object: &Object) -> Option<Self> {
         let owners = object.value()["metadata"]["ownerReferences"].as_array()?;
         let owner = owners.iter().find(|o| o["controller"] == true)?;
@@ -127,28 +137,67 @@ async fn owned_pods(
 ) -> Result<BTreeMap<Owner, Vec<Object>>, StepError> {
     let here = Some(namespace);
     let any = Selector::default();
-    let sets = cluster.list("apps/v1", "ReplicaSet", here, &any).await?;
-    let above: BTreeMap<Owner, Owner> = sets
-        .iter()
-        .filter_map(|set| Some((Owner::of(set), Owner::from_controller(set)?)))
-        .collect();
+    let deployments = cluster
+        .followed("apps/v1", "Deployment", here, &any)
+        .await?;
+    let deployments: BTreeSet<Owner> = deployments.iter().map(Owner::of).collect();
+    let mut above: Option<BTreeMap<Owner, Owner>> = None;
     let mut owned: BTreeMap<Owner, Vec<Object>> = BTreeMap::new();
-    for pod in cluster.list("v1", "Pod", here, &any).await? {
+    for pod in cluster.followed("v1", "Pod", here, &any).await? {
         if !is_live(&pod) {
             continue;
         }
         let direct = Owner::from_controller(&pod).unwrap_or_else(|| Owner::of(&pod));
-        let top = above.get(&direct).cloned().unwrap_or(direct);
+        let top = if direct.kind != "ReplicaSet" {
+            direct
+        } else if let Some(deployment) = direct.deployment(&pod).filter(|d| deployments.contains(d))
+        {
+            deployment
+        } else {
+            // No Deployment made it: only the ReplicaSets themselves tell whose they are.
+            let above = match &mut above {
+                Some(above) => above,
+                none => none.insert(owners_of_sets(cluster, namespace).await?),
+            };
+            above.get(&direct).cloned().unwrap_or(direct)
+        };
         owned.entry(top).or_default().push(pod);
     }
     Ok(owned)
 }
 
+async fn owners_of_sets(
+    cluster: &Cluster,
+    namespace: &str,
+) -> Result<BTreeMap<Owner, Owner>, StepError> {
+    let sets = cluster
+        .followed(
+            "apps/v1",
+            "ReplicaSet",
+            Some(namespace),
+            &Selector::default(),
+        )
+        .await?;
+    Ok(sets
+        .iter()
+        .filter_map(|set| Some((Owner::of(set), Owner::from_controller(set)?)))
+        .collect())
+}
+
 /// Ended pods keep their old annotations for ever (sail-operator#839), and pods on their way out are no concern.
-fn is_live(pod: &Object) -> bool {
+pub(super) fn is_live(pod: &Object) -> bool {
     let phase = pod.value()["status"]["phase"].as_str().unwrap_or_default();
     !matches!(phase, "Succeeded" | "Failed")
         && pod.value()["metadata"].get("deletionTimestamp").is_none()
+}
+
+fn uids(pods: &[Object]) -> Vec<String> {
+    pods.iter().map(|pod| uid(pod).to_owned()).collect()
+}
+
+/// What tells a pod from another one of the same name.
+pub(super) fn uid(pod: &Object) -> &str {
+    pod.value()["metadata"]["uid"].as_str().unwrap_or_default()
 }
 
 fn decide(object: &Object, pods: &[Object], injection: &Injection<'_>) -> Workload {
@@ -159,7 +208,7 @@ fn decide(object: &Object, pods: &[Object], injection: &Injection<'_>) -> Worklo
         object: ObjectRef::from(object),
         fate,
         reason,
-        pods: pods.len(),
+        pods: uids(pods),
         template: template["metadata"].clone(),
         unavailable: unavailable(object),
     }
@@ -263,7 +312,7 @@ fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> 
         },
         fate,
         reason,
-        pods: pods.len(),
+        pods: uids(pods),
         template: Value::Null,
         unavailable: 0,
     })
@@ -312,7 +361,7 @@ pub(in crate::steps) async fn obstacles(
             continue;
         }
         for object in cluster
-            .list("apps/v1", kind, Some(namespace), &Selector::default())
+            .followed("apps/v1", kind, Some(namespace), &Selector::default())
             .await?
         {
             if pods.remove(&Owner::of(&object)).is_some()

@@ -20,7 +20,7 @@ pub(super) async fn pods(
         .ok_or_else(|| StepError::failed(format!("there is no namespace {}", step.namespace)))?;
     let namespace = survey::injected_namespace(&namespace);
     let pods = cluster
-        .list("v1", "Pod", Some(&step.namespace), &Selector::default())
+        .followed("v1", "Pod", Some(&step.namespace), &Selector::default())
         .await?;
     Ok(pods
         .iter()

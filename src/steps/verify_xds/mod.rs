@@ -8,20 +8,18 @@ mod expected;
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::context::{Done, Probe, StepContext, StepError};
-use super::istiods::{MONITORING, Replica, cluster_id, replicas};
+use super::istiods::{Rounds, cluster_id};
 use super::label_ns::resolve;
 use super::survey;
 use crate::cluster::Cluster;
 use crate::event::Outputs;
 use crate::mesh::proxies::{
-    EndpointAnswer, Metrics, PodVerdict, Target, Verdict, judge, parse_connections, parse_syncz,
-    summarise,
+    EndpointAnswer, ExpectedProxy, PodVerdict, Target, Verdict, judge, summarise,
 };
 use crate::mesh::version::Version;
 use crate::model::action::{VerifyXds, Via};
@@ -33,13 +31,14 @@ const ROUND: Duration = Duration::from_secs(1);
 pub(super) async fn run(
     step: &VerifyXds,
     cluster: &Cluster,
+    rounds: &Rounds,
     context: &StepContext,
 ) -> Result<Done, StepError> {
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
     let started = Instant::now();
     loop {
         let now = later(context.now, started.elapsed());
-        let verdicts = round(step, cluster, &revision, now).await?;
+        let verdicts = round(step, cluster, rounds, &revision, now).await?;
         let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
         if open.is_empty() {
             return Ok(done(step, &verdicts));
@@ -56,10 +55,11 @@ pub(super) async fn run(
 pub(super) async fn probe(
     step: &VerifyXds,
     cluster: &Cluster,
+    rounds: &Rounds,
     context: &StepContext,
 ) -> Result<Probe, StepError> {
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
-    let verdicts = round(step, cluster, &revision, context.now).await?;
+    let verdicts = round(step, cluster, rounds, &revision, context.now).await?;
     let open: Vec<String> = verdicts
         .iter()
         .filter(|v| !v.verdict.is_done())
@@ -89,24 +89,25 @@ fn is_final(open: &[&PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
 async fn round(
     step: &VerifyXds,
     cluster: &Cluster,
+    rounds: &Rounds,
     revision: &str,
     now: Timestamp,
 ) -> Result<Vec<PodVerdict>, StepError> {
-    let pods = expected::pods(step, cluster).await?;
     if step.via == Via::Envoy {
+        let pods = expected::pods(step, cluster).await?;
         return envoy::round(step, cluster, revision, &pods).await;
     }
-    let replicas = replicas(cluster, &step.istio_namespace).await?;
-    if !replicas.iter().any(|replica| replica.revision == revision) {
+    let answers = rounds.next(cluster, &step.istio_namespace).await?;
+    if !answers.iter().any(|answer| answer.revision == revision) {
         return Err(StepError::transient(format!(
             "no running istiod of revision {revision}"
         )));
     }
-    let questions: Vec<_> = replicas
-        .iter()
-        .map(|replica| answer(cluster, replica))
-        .collect();
-    let answers = try_join_all(questions).await?;
+    // Read after the answers: a pod that is too new for them is missing, and not overlooked.
+    let mut pods = expected::pods(step, cluster).await?;
+    if has_unknown(step, revision, &answers, &pods) {
+        pods = expected::pods(step, &cluster.live()).await?;
+    }
     let target = Target {
         revision: revision.to_owned(),
         version: Some(version(step, revision, &answers)?),
@@ -117,39 +118,20 @@ async fn round(
     Ok(judge(&pods, &answers, &target, now))
 }
 
-/// Everything that one replica has to say, in one round.
-async fn answer(cluster: &Cluster, replica: &Replica) -> Result<EndpointAnswer, StepError> {
-    let version = replica.version(cluster).await?;
-    let unreadable = |what: &str, error: &dyn std::fmt::Display| {
-        StepError::failed(format!(
-            "{} answers {what} in an unknown form: {error}",
-            replica.pod
-        ))
-    };
-    let syncz = replica.ask(cluster, MONITORING, "/debug/syncz").await?;
-    let syncz = parse_syncz(&syncz).map_err(|e| unreadable("/debug/syncz", &e))?;
-    let connections = if version.has_connections_endpoint() {
-        let text = replica
-            .ask(cluster, MONITORING, "/debug/connections")
-            .await?;
-        Some(parse_connections(&text).map_err(|e| unreadable("/debug/connections", &e))?)
-    } else {
-        None
-    };
-    let metrics = if version.syncz_has_errors() {
-        None
-    } else {
-        let text = replica.ask(cluster, MONITORING, "/metrics").await?;
-        Some(Metrics::parse(&text).map_err(|e| unreadable("/metrics", &e))?)
-    };
-    Ok(EndpointAnswer {
-        revision: replica.revision.clone(),
-        pod: replica.pod.clone(),
-        version: Some(version),
-        syncz,
-        connections,
-        metrics,
-    })
+/// Whether the new istiod lists a proxy of the namespace whose pod is not known here: then what is remembered may be old.
+fn has_unknown(
+    step: &VerifyXds,
+    revision: &str,
+    answers: &[EndpointAnswer],
+    pods: &[ExpectedProxy],
+) -> bool {
+    answers
+        .iter()
+        .filter(|answer| answer.revision == revision)
+        .flat_map(|answer| &answer.syncz)
+        .any(|entry| {
+            entry.id.namespace == step.namespace && !pods.iter().any(|pod| pod.id == entry.id)
+        })
 }
 
 fn version(

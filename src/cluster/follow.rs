@@ -1,0 +1,469 @@
+//! Following the objects of one kind: a list, then a watch that survives what watches suffer.
+//!
+//! Each [`Follower`] is a task of its own, and ends with the last one who holds it. What it knows is a [`View`]:
+//! everything up to one moment, and what `plan` itself has written since.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Cluster;
+use super::error::{ClusterError, ErrorClass};
+use super::kinds::path;
+use super::object::{Object, Selector};
+use super::select;
+use super::verbs::{Form, key, named, reading, selection};
+
+/// How long one watch lasts, in seconds; the server ends it, and the next goes on where it ended.
+const WATCH: u64 = 60;
+/// How long a watch may stay silent before it is given up: so long may a dead connection go unnoticed.
+const SILENCE: Duration = Duration::from_secs(75);
+/// The pause after the first error in a row; doubled by each further one.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between attempts.
+const LONGEST: Duration = Duration::from_secs(15);
+/// A watch that ends sooner than this is an error as well: a server that cuts every watch is not to be flooded.
+const SHORT: Duration = Duration::from_secs(5);
+
+/// Which objects are followed, and in what form.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) namespace: Option<String>,
+    pub(super) selector: Selector,
+    pub(super) form: Form,
+}
+
+impl Scope {
+    /// Whether an object of this kind in this namespace is followed.
+    pub(super) fn covers(&self, api_version: &str, kind: &str, namespace: Option<&str>) -> bool {
+        self.api_version == api_version
+            && self.kind == kind
+            && (self.namespace.is_none() || self.namespace.as_deref() == namespace)
+    }
+}
+
+/// What is known of the objects.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    /// By namespace and name.
+    objects: BTreeMap<(String, String), Object>,
+    /// Everything up to this version has been seen.
+    version: u64,
+    /// Whether they were listed, and followed without a gap since.
+    known: bool,
+    /// Why what is known may be old; gone as soon as something is heard again.
+    trouble: Option<ClusterError>,
+    end: Option<End>,
+}
+
+/// Why nothing more is followed.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// Nobody has asked for a while.
+    Idle,
+    /// What the server said for good.
+    Refused(ClusterError),
+}
+
+impl View {
+    /// The objects of a namespace, or of all, that a selector selects; sorted by namespace and name.
+    pub(super) fn objects(&self, namespace: Option<&str>, selector: &Selector) -> Vec<Object> {
+        let from = (namespace.unwrap_or_default().to_owned(), String::new());
+        self.objects
+            .range(from..)
+            .take_while(|((place, _), _)| namespace.is_none_or(|namespace| namespace == place))
+            .filter(|(_, object)| select::selects(selector, object))
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// One object.
+    pub(super) fn object(&self, namespace: Option<&str>, name: &str) -> Option<Object> {
+        let key = (namespace.unwrap_or_default().to_owned(), name.to_owned());
+        self.objects.get(&key).cloned()
+    }
+
+    /// Whether the objects were listed, and followed since.
+    pub(super) const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Why what is known may be old.
+    pub(super) const fn trouble(&self) -> Option<&ClusterError> {
+        self.trouble.as_ref()
+    }
+
+    /// Why nothing more is followed.
+    pub(super) const fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    fn listed(&mut self, objects: Vec<Object>, version: u64) {
+        let old = std::mem::take(&mut self.objects);
+        self.objects = objects.into_iter().map(|o| (place(&o), o)).collect();
+        // What was written while the list was on its way is newer than the list.
+        self.objects
+            .extend(old.into_iter().filter(|(_, o)| number(o) > Some(version)));
+        (self.version, self.known, self.trouble) = (version, true, None);
+    }
+
+    fn event(&mut self, event: &str, object: Object) {
+        self.trouble = None;
+        let number = number(&object);
+        self.version = self.version.max(number.unwrap_or(0));
+        if event == "BOOKMARK" {
+            return;
+        }
+        let place = place(&object);
+        // What `plan` wrote itself may be known before the watch tells what led up to it.
+        if self
+            .objects
+            .get(&place)
+            .is_some_and(|known| self::number(known) > number)
+        {
+            return;
+        }
+        if event == "DELETED" {
+            self.objects.remove(&place);
+        } else {
+            self.objects.insert(place, object);
+        }
+    }
+
+    /// Takes what a write gave; without a version that can be compared nothing is known any more.
+    fn written(&mut self, object: Object) {
+        let Some(number) = number(&object) else {
+            self.known = false;
+            return;
+        };
+        let place = place(&object);
+        match self.objects.get(&place) {
+            Some(known) if self::number(known) >= Some(number) => {}
+            // It was deleted since.
+            None if self.known && number <= self.version => {}
+            _ => {
+                self.objects.insert(place, object);
+            }
+        }
+    }
+}
+
+fn place(object: &Object) -> (String, String) {
+    let (namespace, name) = key(object);
+    (namespace.to_owned(), name.to_owned())
+}
+
+/// The version of an object: within a kind they grow as decimal numbers (KEP-5504; before 1.35 in deed, if not in word).
+fn number(object: &Object) -> Option<u64> {
+    object.resource_version().parse().ok()
+}
+
+/// Objects that are kept up to date, for all who hold it.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) scope: Scope,
+    shared: Arc<Shared>,
+    _task: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    view: watch::Sender<View>,
+    used: AtomicBool,
+    relist: Notify,
+}
+
+impl Follower {
+    /// Begins to follow.
+    pub(super) fn start(cluster: &Cluster, scope: Scope) -> Self {
+        let shared = Arc::<Shared>::default();
+        let watched = Watched {
+            // A cluster with a cache would hold this follower, and so itself, for ever.
+            cluster: cluster.live(),
+            scope: scope.clone(),
+            shared: Arc::clone(&shared),
+            state: State::Unknown,
+        };
+        Self {
+            scope,
+            shared,
+            _task: AbortOnDropHandle::new(tokio::spawn(watched.follow())),
+        }
+    }
+
+    /// What is known, and news of it.
+    pub(super) fn view(&self) -> watch::Receiver<View> {
+        self.shared.used.store(true, Ordering::Relaxed);
+        self.shared.view.subscribe()
+    }
+
+    /// Takes what a write gave, so that whoever reads next sees it.
+    pub(super) fn written(&self, object: &Object) {
+        let object = self.scope.form.slim(object.clone());
+        self.shared.view.send_modify(|view| view.written(object));
+        if !self.shared.view.borrow().known {
+            self.shared.relist.notify_one();
+        }
+    }
+
+    /// What is known has proved wrong: whoever reads next waits for a new list.
+    pub(super) fn doubt(&self) {
+        self.shared.view.send_modify(|view| view.known = false);
+        self.shared.relist.notify_one();
+    }
+}
+
+/// The task behind a follower.
+struct Watched {
+    cluster: Cluster,
+    scope: Scope,
+    shared: Arc<Shared>,
+    state: State,
+}
+
+enum State {
+    /// Nothing is known, or what is known is too old to go on from: list.
+    Unknown,
+    /// Known up to this version: watch.
+    Listed(String),
+    /// A watch is open, and has told of everything up to this version.
+    Watching {
+        lines: Box<Lines>,
+        version: String,
+        since: Instant,
+    },
+}
+
+/// What came of one step.
+enum Step {
+    /// Something was heard.
+    Heard,
+    /// Nothing was.
+    Quiet,
+    /// Nothing was, and nobody has asked since the watch began.
+    Idle,
+}
+
+impl Watched {
+    async fn follow(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut failures = 0;
+        loop {
+            let step = tokio::select! {
+                step = self.advance() => step,
+                () = shared.relist.notified() => {
+                    self.state = State::Unknown;
+                    continue;
+                }
+            };
+            match step {
+                Ok(Step::Quiet) => {}
+                Ok(Step::Heard) => failures = 0,
+                Ok(Step::Idle) => {
+                    shared.view.send_modify(|view| view.end = Some(End::Idle));
+                    return;
+                }
+                Err(error) if error.is_transient() => {
+                    let pause = pause(&error, failures);
+                    let known = !matches!(self.state, State::Unknown);
+                    shared.view.send_modify(|view| {
+                        view.known &= known;
+                        view.trouble = Some(error);
+                    });
+                    tokio::time::sleep(pause).await;
+                    failures += 1;
+                }
+                Err(error) => {
+                    let end = Some(End::Refused(error));
+                    shared.view.send_modify(|view| view.end = end);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lists, opens a watch, or takes what it says: all that has arrived, so that a burst is judged once.
+    async fn advance(&mut self) -> Result<Step, ClusterError> {
+        match &mut self.state {
+            State::Unknown => {
+                let (objects, version) = self.cluster.list_live(&self.scope).await?;
+                let number = version.parse().unwrap_or(0);
+                self.shared
+                    .view
+                    .send_modify(|view| view.listed(objects, number));
+                self.state = State::Listed(version);
+                Ok(Step::Heard)
+            }
+            State::Listed(version) => {
+                let version = version.clone();
+                let opened = open(&self.cluster, &self.scope, &version).await;
+                if matches!(&opened, Err(error) if error.class == ErrorClass::Gone) {
+                    self.state = State::Unknown;
+                }
+                let lines = Box::new(Lines::new(opened?));
+                self.shared.used.store(false, Ordering::Relaxed);
+                self.state = State::Watching {
+                    lines,
+                    version,
+                    since: Instant::now(),
+                };
+                Ok(Step::Quiet)
+            }
+            State::Watching { lines, since, .. } => {
+                let next = tokio::time::timeout(SILENCE, lines.next()).await;
+                let lasted = since.elapsed();
+                match next {
+                    Ok(Ok(Some(line))) => self.burst(line),
+                    Ok(Ok(None)) if lasted >= SHORT => self.cut(None),
+                    Ok(Ok(None)) => self.cut(Some("a watch ended too soon".to_owned())),
+                    Ok(Err(error)) => self.cut(Some(error.message)),
+                    Err(_) => self.cut(Some("a watch fell silent".to_owned())),
+                }
+            }
+        }
+    }
+
+    /// The next watch goes on from where this one ended.
+    fn cut(&mut self, why: Option<String>) -> Result<Step, ClusterError> {
+        if let State::Watching { version, .. } = &mut self.state {
+            self.state = State::Listed(std::mem::take(version));
+        }
+        let shared = &self.shared;
+        match why {
+            Some(why) => Err(ClusterError::new(ErrorClass::Transient(None), why)),
+            None if shared.view.receiver_count() > 0 || shared.used.load(Ordering::Relaxed) => {
+                Ok(Step::Quiet)
+            }
+            None => Ok(Step::Idle),
+        }
+    }
+
+    fn burst(&mut self, first: Vec<u8>) -> Result<Step, ClusterError> {
+        let mut events = Vec::new();
+        let mut next = Some(first);
+        let mut end = Ok(Step::Heard);
+        while let Some(line) = next {
+            match self.take(&line) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    // What it said is lost; a new list knows.
+                    self.state = State::Unknown;
+                    end = Err(error);
+                }
+            }
+            next = match &mut self.state {
+                State::Watching { lines, .. } => lines.ready(),
+                _ => None,
+            };
+        }
+        self.shared.view.send_modify(|view| {
+            for (event, object) in events {
+                view.event(&event, object);
+            }
+        });
+        end
+    }
+
+    /// Reads one event.
+    fn take(&mut self, line: &[u8]) -> Result<(String, Object), ClusterError> {
+        let mut event = serde_json::from_slice::<Value>(line).map_err(|_| {
+            let message = "a line of a watch cannot be read";
+            ClusterError::new(ErrorClass::Transient(None), message)
+        })?;
+        let object = event["object"].take();
+        let event = event["type"].as_str().unwrap_or_default();
+        if event == "ERROR" {
+            return Err(super::verbs::told(&object));
+        }
+        let object = named(object, &self.scope.api_version, &self.scope.kind);
+        if let State::Watching { version, .. } = &mut self.state
+            && !object.resource_version().is_empty()
+        {
+            object.resource_version().clone_into(version);
+        }
+        Ok((event.to_owned(), self.scope.form.slim(object)))
+    }
+}
+
+async fn open(cluster: &Cluster, scope: &Scope, version: &str) -> Result<Body, ClusterError> {
+    let resource = cluster.resource(&scope.api_version, &scope.kind).await?;
+    let url = format!(
+        "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH}&resourceVersion={version}{}",
+        path(
+            &scope.api_version,
+            &resource,
+            scope.namespace.as_deref(),
+            None
+        ),
+        selection(&scope.selector)
+    );
+    cluster.open(reading(url, scope.form.watch())?).await
+}
+
+/// How long to wait after so many failures in a row: what the server asks for, else twice as long each time.
+fn pause(error: &ClusterError, failures: u32) -> Duration {
+    match error.class {
+        ErrorClass::Transient(Some(asked)) => asked,
+        // A version that is too old is worth a new list at once, but not over and over.
+        ErrorClass::Gone if failures == 0 => Duration::ZERO,
+        _ => PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST),
+    }
+}
+
+/// The lines of an answer that does not end soon.
+struct Lines {
+    body: Body,
+    buffer: Vec<u8>,
+    /// Up to where the buffer is known to have no line's end.
+    searched: usize,
+}
+
+impl Lines {
+    fn new(body: Body) -> Self {
+        Self {
+            body,
+            buffer: Vec::new(),
+            searched: 0,
+        }
+    }
+
+    /// The next line; none at the end, where a torn line is dropped. Nothing is lost when this is.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, ClusterError> {
+        loop {
+            if let Some(line) = self.ready() {
+                return Ok(Some(line));
+            }
+            match self.body.frame().await {
+                Some(frame) => self
+                    .buffer
+                    .extend(frame?.into_data().as_deref().unwrap_or_default()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// A line that has arrived already.
+    fn ready(&mut self) -> Option<Vec<u8>> {
+        let found = self.buffer[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n');
+        let Some(end) = found.map(|at| self.searched + at) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        self.searched = 0;
+        let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+        line.pop();
+        Some(line)
+    }
+}
