@@ -18,7 +18,7 @@ use super::object::{Object, ObjectRef, Selector};
 use super::verbs::Form;
 
 /// How many namespaces of a kind are followed one by one, before the whole cluster is.
-const NARROW: usize = 4;
+const NARROW: usize = 2;
 
 /// The kinds that are remembered.
 const FOLLOWED: [(&str, &str, Form); 9] = [
@@ -242,3 +242,6 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,34 +296,36 @@ impl Form {
             return object;
         }
         let mut value = object.into_value();
-        if let Some(metadata) = value["metadata"].as_object_mut() {
+        if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
             metadata.shift_remove("managedFields");
         }
         match self {
             Self::Pod => {
-                keep(&mut value["status"], &["phase"]);
+                keep(&mut value, "/status", &["phase"]);
                 let spec = [
                     "hostNetwork",
                     "serviceAccountName",
                     "containers",
                     "initContainers",
                 ];
-                keep(&mut value["spec"], &spec);
-                for list in ["containers", "initContainers"] {
-                    for container in value["spec"][list].as_array_mut().into_iter().flatten() {
-                        keep(container, &["name", "image", "args", "env"]);
+                keep(&mut value, "/spec", &spec);
+                for list in ["/spec/containers", "/spec/initContainers"] {
+                    let containers = value.pointer_mut(list).and_then(Value::as_array_mut);
+                    for container in containers.into_iter().flatten() {
+                        keep(container, "", &["name", "image", "args", "env"]);
                     }
                 }
             }
-            Self::Metadata => keep(&mut value, &["apiVersion", "kind", "metadata"]),
+            Self::Metadata => keep(&mut value, "", &["apiVersion", "kind", "metadata"]),
             Self::Full | Self::Unmanaged => {}
         }
         Object::new(value)
     }
 }
 
-fn keep(value: &mut Value, keys: &[&str]) {
-    if let Some(map) = value.as_object_mut() {
+/// Leaves only these keys in the map that the pointer names, if it is there.
+fn keep(value: &mut Value, pointer: &str, keys: &[&str]) {
+    if let Some(Value::Object(map)) = value.pointer_mut(pointer) {
         map.retain(|key, _| keys.contains(&key.as_str()));
     }
 }

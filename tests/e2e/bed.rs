@@ -17,14 +17,20 @@ impl Bed {
     /// # Panics
     /// With what `up` said, such as that network namespaces are not permitted here.
     pub(crate) fn up(case: &str) -> Self {
+        Self::up_with(&[case])
+    }
+
+    /// As [`Bed::up`], with these arguments for `up`.
+    pub(crate) fn up_with(arguments: &[&str]) -> Self {
         let up = Command::new(script("up"))
-            .args([case, "--owner", &std::process::id().to_string()])
+            .args(arguments)
+            .args(["--owner", &std::process::id().to_string()])
             .stdin(Stdio::null())
             .output()
             .expect("tests/mesh/up can be started");
         assert!(
             up.status.success(),
-            "tests/mesh/up {case} failed with {}:\n{}",
+            "tests/mesh/up {arguments:?} failed with {}:\n{}",
             up.status,
             String::from_utf8_lossy(&up.stderr)
         );

@@ -6,21 +6,34 @@ use crate::model::action::Precheck;
 use crate::steps::context::StepError;
 
 /// What the steps of a canary upgrade need, cluster-wide: verb, group, resource.
-const CLUSTER: [(&str, &str, &str); 13] = [
+const CLUSTER: [(&str, &str, &str); 18] = [
     ("list", "", "namespaces"),
     ("patch", "", "namespaces"),
     ("list", "", "pods"),
     ("list", "apps", "replicasets"),
     ("watch", "apps", "deployments"),
     ("patch", "apps", "deployments"),
+    ("watch", "apps", "statefulsets"),
     ("patch", "apps", "statefulsets"),
+    ("watch", "apps", "daemonsets"),
     ("patch", "apps", "daemonsets"),
     ("list", "policy", "poddisruptionbudgets"),
+    ("watch", "policy", "poddisruptionbudgets"),
     ("patch", "apiextensions.k8s.io", "customresourcedefinitions"),
+    (
+        "watch",
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+    ),
     (
         "patch",
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
+    ),
+    (
+        "watch",
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
     ),
     (
         "patch",
@@ -30,8 +43,12 @@ const CLUSTER: [(&str, &str, &str); 13] = [
     ("patch", "rbac.authorization.k8s.io", "clusterroles"),
 ];
 
+/// What is remembered where it may be watched, and asked for each time where not.
+const WATCHED: [(&str, &str, &str); 2] = [("watch", "", "namespaces"), ("watch", "", "pods")];
+
 /// What they need in the control plane's namespace.
-const ISTIO: [(&str, &str, &str); 7] = [
+const ISTIO: [(&str, &str, &str); 8] = [
+    ("watch", "", "endpoints"),
     ("patch", "apps", "deployments"),
     ("patch", "", "services"),
     ("patch", "", "configmaps"),
@@ -52,18 +69,21 @@ pub(super) async fn check(
         .iter()
         .map(|needed| permission(needed, Some(&step.istio_namespace)));
     let wanted: Vec<Permission> = wide.chain(narrow).collect();
-    let denied: Vec<String> = cluster
-        .may(&wanted)
-        .await?
-        .into_iter()
-        .filter(|(_, allowed)| !allowed)
-        .map(|(permission, _)| permission.to_string())
-        .collect();
+    let denied = denied(cluster, &wanted).await?;
     if denied.is_empty() {
         report.pass(
             "access",
             "permissions",
             format!("{} are granted", wanted.len()),
+        );
+    }
+    let watched: Vec<Permission> = WATCHED.iter().map(|one| permission(one, None)).collect();
+    for permission in self::denied(cluster, &watched).await? {
+        report.warn(
+            "watches",
+            "permissions",
+            format!("may not {permission}: they are listed again and again"),
+            "grant it to the user of this context, for the API server's sake",
         );
     }
     for permission in denied {
@@ -75,6 +95,15 @@ pub(super) async fn check(
         );
     }
     Ok(())
+}
+
+async fn denied(cluster: &Cluster, wanted: &[Permission]) -> Result<Vec<String>, StepError> {
+    let answers = cluster.may(wanted).await?;
+    Ok(answers
+        .into_iter()
+        .filter(|(_, allowed)| !allowed)
+        .map(|(permission, _)| permission.to_string())
+        .collect())
 }
 
 fn permission(needed: &(&str, &str, &str), namespace: Option<&str>) -> Permission {

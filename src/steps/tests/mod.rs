@@ -3,6 +3,7 @@
 mod gate;
 mod label_ns;
 mod precheck;
+mod requests;
 mod restart;
 mod upgrade;
 
