@@ -48,7 +48,18 @@ fn a_large_mesh_moves_with_few_requests() {
     let mark = audit::mark(&bed);
     let began = Instant::now();
     state
-        .plan(&bed, &["run", PLAN, "--yes", "--set", &namespaces])
+        .plan(
+            &bed,
+            &[
+                "run",
+                PLAN,
+                "--yes",
+                "--concurrency",
+                "50",
+                "--set",
+                &namespaces,
+            ],
+        )
         .expect(0);
     let planned = began.elapsed();
     let own = told("plan", &audit::requests(&bed, mark, "plan/"));
