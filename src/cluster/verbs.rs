@@ -264,7 +264,7 @@ pub(super) enum Form {
     Full,
     /// All but who manages which field.
     Unmanaged,
-    /// What tells of a pod's owner, phase and proxy: thousands of them are kept.
+    /// What tells of a pod's owner, state and proxy: thousands of them are kept.
     Pod,
     /// Who it is and whose: the server sends no more.
     Metadata,
@@ -301,7 +301,7 @@ impl Form {
         }
         match self {
             Self::Pod => {
-                keep(&mut value, "/status", &["phase"]);
+                keep(&mut value, "/status", &["phase", "conditions"]);
                 let spec = [
                     "hostNetwork",
                     "serviceAccountName",

@@ -22,6 +22,8 @@ pub(super) async fn run(
     cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Done, StepError> {
+    // What is waited for must be as fresh as what is looked at, else neither ends.
+    let cluster = &cluster.live();
     let namespace = health.namespace.as_str();
     let name = ObjectRef::cluster("v1", "Namespace", namespace);
     if cluster.get(&name).await?.is_none() {
