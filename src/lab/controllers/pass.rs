@@ -85,9 +85,8 @@ impl<'look> Pass<'look> {
     /// The objects of a resource that this one controls.
     pub(super) fn controlled(&self, owner: &Value, resource: &str) -> Vec<Arc<Value>> {
         let uid = object::meta(owner, "uid");
-        let owned = self.memory.owned(uid);
-        owned
-            .filter(|(key, one)| key.resource == resource && controller_of(one) == Some(uid))
+        let all = self.memory.owned(uid);
+        all.filter(|(key, one)| key.resource == resource && controller_of(one) == Some(uid))
             .map(|(_, one)| Arc::clone(one))
             .collect()
     }
