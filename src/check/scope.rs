@@ -9,9 +9,11 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use super::checked::{EvalError, Evaluate, Results};
+use super::facts::forms;
 use super::parsed::Plan;
+use super::schema::{self, NoTypes, Schema};
 use super::tree::Tree;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
 use crate::source::SourceMap;
 use crate::template::{Found, Lookup, Template};
@@ -305,6 +307,14 @@ pub(super) struct LateAction {
 impl Evaluate for LateAction {
     fn evaluate(&self, results: &dyn Results) -> Result<Json, EvalError> {
         let tree = self.late.resolve(results)?;
+        // What is checked of values that are known before a run holds for those that are not.
+        let mut found = Diagnostics::new();
+        let schema = Schema::kind(self.kind);
+        schema::validate(schema, &tree, tree.span, &NoTypes, false, &mut found);
+        forms(self.kind, &tree, &mut found);
+        if let Some(problem) = found.iter().find(|problem| problem.is_error()) {
+            return Err(self.late.error(problem));
+        }
         let place = || super::files::place(&self.late.world.sources, tree.span);
         let Some(node) = tree.node() else {
             return Err(EvalError {

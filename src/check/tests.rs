@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::check::{self, Given, Outcome, Purpose, ReadFile, Slice};
+use crate::check::{self, Given, Outcome as Checkup, Purpose, ReadFile, Role, Slice, Work};
 use crate::diagnostic::{self, Format, Look};
+use crate::model::Outcome;
 
 /// The disk, or one text under whatever name.
 struct Text<'a>(&'a str);
@@ -20,7 +21,7 @@ impl ReadFile for Text<'_> {
     }
 }
 
-fn checked(text: &str, slice: &Slice) -> Outcome {
+fn checked(text: &str, slice: &Slice) -> Checkup {
     let file = Text(text);
     let loaded = check::load(
         Path::new("plan.yaml"),
@@ -31,7 +32,7 @@ fn checked(text: &str, slice: &Slice) -> Outcome {
     loaded.check(None, &BTreeMap::new(), slice)
 }
 
-fn said(outcome: &Outcome) -> String {
+fn said(outcome: &Checkup) -> String {
     diagnostic::render(
         &outcome.diagnostics,
         &outcome.sources,
@@ -129,6 +130,60 @@ fn what_is_between_waves_is_looked_at_though_there_is_one_wave_only() {
     );
     let (tasks, _) = names(&bounded, &Slice::default());
     assert_eq!(tasks, ["a:open", "a[one].hold", "a"]);
+}
+
+/// A run in which every step has ended well, and has given one value.
+struct Ended(serde_json::Map<String, serde_json::Value>);
+
+impl check::Results for Ended {
+    fn run_id(&self) -> &'static str {
+        "r"
+    }
+
+    fn outcome(&self, _: usize) -> Option<Outcome> {
+        Some(Outcome::Succeeded)
+    }
+
+    fn outputs(&self, _: usize) -> Option<&crate::event::Outputs> {
+        Some(&self.0)
+    }
+
+    fn failure(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn parameters_that_only_the_run_knows_are_checked_as_those_that_were_known() {
+    let text = "version: 1\nname: x\nsteps:\n  a: { uses: gate, timeout: 1m, with: { command: { argv: [x] } } }\n  b: { uses: gate, timeout: 1m, with: { approval: { message: m, quorum: \"${{ steps.a.outputs.value }}\" } } }\n  c: { uses: wait-ready, with: { revision: \"${{ steps.a.outputs.value }}\" } }\n";
+    let plan = checked(text, &Slice::default())
+        .checked
+        .expect("a sound plan");
+    let evaluated = |id: &str, value: serde_json::Value| {
+        let ended = Ended([("value".to_owned(), value)].into_iter().collect());
+        let task = plan.tasks().iter().find(|task| task.id.as_str() == id);
+        let Role::Step(Work::Deferred(_, with)) = &task.expect("the task").role else {
+            panic!("{id} waits for a value");
+        };
+        with.evaluate(&ended).map_err(|error| error.to_string())
+    };
+    assert_eq!(evaluated("b", 2.into()).unwrap()["approval"]["quorum"], 2);
+    for (id, value, said) in [
+        ("b", 0.into(), "plan.yaml:5:73: `0` is below 1"),
+        (
+            "b",
+            "two".into(),
+            "plan.yaml:5:73: expected a whole number, found a string",
+        ),
+        (
+            "c",
+            "Upper".into(),
+            "plan.yaml:6:44: `Upper` is no name of a revision",
+        ),
+    ] {
+        let error = evaluated(id, value).unwrap_err();
+        assert!(error.starts_with(said), "{error}");
+    }
 }
 
 #[test]
