@@ -4,6 +4,7 @@ use crate::mesh::injection::shape::Shape;
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::istiod::Names;
 use crate::mesh::istiod::REVISION_LABEL;
+use crate::mesh::istiod::TAG_LABEL;
 use crate::mesh::version::Version;
 use serde_json::Value;
 use serde_json::json;
@@ -31,9 +32,28 @@ pub fn supports(version: &Version) -> Result<(), UnknownIstio> {
     }
 }
 
-/// The objects of a tag, as `istioctl tag set` makes them.
+/// The first minor of Istio 1 whose `istioctl tag set` makes a Service as well.
+const TAG_SERVICES: u32 = 28;
+
+/// The objects of a tag, as `istioctl tag set` makes them (`istioctl/pkg/tag/generate.go`).
 pub fn tag(version: &Version, tag: &str, revision: &str) -> Vec<Value> {
-    vec![Shape::tag(version, tag, revision).configuration()]
+    let names = Names::new(revision, NAMESPACE);
+    let mut objects = vec![Shape::tag(version, tag, revision).configuration()];
+    let labels =
+        json!({"app": "istiod", "release": "istio", REVISION_LABEL: revision, TAG_LABEL: tag});
+    if version.minor() >= TAG_SERVICES {
+        let metadata =
+            json!({"name": names.tag_service(tag), "namespace": NAMESPACE, "labels": labels});
+        let mut selector = pods(revision);
+        selector[REVISION_LABEL] = json!(revision);
+        objects.push(service(&metadata, &selector));
+    }
+    if tag == DEFAULT {
+        let mut validator = validator(&names, &labels);
+        validator["metadata"]["name"] = json!("istiod-default-validator");
+        objects.push(validator);
+    }
+    objects
 }
 
 /// What all revisions share: the namespace and the custom resources.
@@ -123,10 +143,7 @@ fn definition(group: &str, kind: &str, plural: &str, versions: &[&str]) -> Value
 pub fn control_plane(version: &Version, revision: &str) -> Vec<Value> {
     let names = Names::new(revision, NAMESPACE);
     let name = names.istiod();
-    let mut labels = json!({"app": "istiod", "istio": "istiod"});
-    if revision != DEFAULT {
-        labels["istio"] = json!("pilot");
-    }
+    let mut labels = pods(revision);
     let mut common = json!({"app": "istiod", "release": "istio"});
     if version.has_revisions() {
         labels[REVISION_LABEL] = json!(revision);
@@ -146,6 +163,16 @@ pub fn control_plane(version: &Version, revision: &str) -> Vec<Value> {
         Shape::revision(version, revision).configuration(),
         validator(&names, &common),
     ]
+}
+
+/// The labels of a control plane's pods, but for that of its revision.
+fn pods(revision: &str) -> Value {
+    let istio = if revision == DEFAULT {
+        "istiod"
+    } else {
+        "pilot"
+    };
+    json!({"app": "istiod", "istio": istio})
 }
 
 fn deployment(version: &Version, revision: &str, metadata: &Value, labels: &Value) -> Value {

@@ -7,6 +7,7 @@ use super::proxies;
 use super::proxies::Connection;
 use crate::lab::api::ApiServer;
 use crate::mesh::injection::Proxy;
+use crate::mesh::version::Version;
 use axum::body::Body;
 use http::Request;
 use http::Response;
@@ -132,7 +133,7 @@ fn syncz(istiod: &Istiod, connections: &[Connection]) -> String {
     let modern = istiod.version.syncz_has_errors();
     let entries: Vec<Value> = connections
         .iter()
-        .map(|connection| entry(connection, modern))
+        .map(|connection| entry(connection, &istiod.version))
         .collect();
     if modern {
         return Value::Array(entries).to_string();
@@ -157,7 +158,8 @@ fn syncz(istiod: &Istiod, connections: &[Connection]) -> String {
     }
 }
 
-fn entry(connection: &Connection, modern: bool) -> Value {
+fn entry(connection: &Connection, istiod: &Version) -> Value {
+    let modern = istiod.syncz_has_errors();
     let mut entry = if modern {
         json!({"cluster_id": "Kubernetes", "proxy": connection.proxy, "proxy_type": "sidecar", "istio_version": connection.version})
     } else {
@@ -165,7 +167,7 @@ fn entry(connection: &Connection, modern: bool) -> Value {
     };
     let mut resources = json!({});
     for (name, url, _) in TYPES {
-        let sent = connection.nonce(name);
+        let sent = connection.nonce(name, istiod);
         let rejected = connection.fault == Some(ProxyFault::Nack) && name == "cluster";
         let silent = rejected || connection.fault == Some(ProxyFault::NeverAck);
         let acked = if silent { "" } else { sent.as_str() };
@@ -207,8 +209,12 @@ fn metrics(istiod: &Istiod, connections: &[Connection]) -> String {
         // Writing to a String cannot fail.
         let _: Result<(), std::fmt::Error> = writeln!(lines, "{text}");
     };
-    for (version, count) in by_version {
-        line(format!("pilot_xds{{version=\"{version}\"}} {count}"));
+    if istiod.version.has_revisions() {
+        for (version, count) in by_version {
+            line(format!("pilot_xds{{version=\"{version}\"}} {count}"));
+        }
+    } else {
+        line(format!("pilot_xds {}", connections.len()));
     }
     for (_, _, short) in TYPES {
         line(format!(

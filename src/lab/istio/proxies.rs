@@ -8,6 +8,7 @@ use crate::lab::api::ApiServer;
 use crate::lab::api::object;
 use crate::mesh::injection::Proxy;
 use crate::mesh::istiod::revision_of_address;
+use crate::mesh::version::Version;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,14 +32,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The nonce of what was sent last for a type.
-    pub(super) fn nonce(&self, kind: &str) -> String {
+    /// The nonce of what was sent last for a type, as istiods of this version make them: a UUID, since 1.6 behind the
+    /// version of the configuration, which today is a time and a counter.
+    pub(super) fn nonce(&self, kind: &str, istiod: &Version) -> String {
         let bytes: [u8; 32] = Sha256::digest(format!("{}/{kind}", self.seed)).into();
         let mut first = [0; 16];
         first.copy_from_slice(&bytes[..16]);
-        uuid::Builder::from_random_bytes(first)
-            .into_uuid()
-            .to_string()
+        let uuid = uuid::Builder::from_random_bytes(first).into_uuid();
+        if istiod.syncz_has_errors() {
+            format!("{}/1{uuid}", self.since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        } else if istiod.has_revisions() {
+            format!("vbIEhTFtCx8={uuid}")
+        } else {
+            uuid.to_string()
+        }
     }
 }
 

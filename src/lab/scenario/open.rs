@@ -15,7 +15,8 @@ use super::{Gate, Scenario, pod};
 use crate::lab::api::{ApiServer, Options, StatusError, object};
 use crate::lab::controllers::{self, Readiness};
 use crate::lab::istio::{self, UnknownIstio};
-use crate::mesh::injection::Proxy;
+use crate::mesh::injection::{Proxy, shape};
+use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 
 /// How long the start waits for the pods; a scenario may begin with some that are never ready.
@@ -195,6 +196,13 @@ impl Scenario {
                 })?;
             let objects = istio::tag(version, tag, revision);
             objects.iter().try_for_each(|one| put(api, one))?;
+            let kind = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
+            if tag == DEFAULT
+                && let Some(mut plain) = api.object(kind, "", "istio-sidecar-injector")
+            {
+                shape::deactivate(&mut plain);
+                put(api, &plain)?;
+            }
         }
         for namespace in &self.namespaces {
             let labels = namespace.labels.as_ref().unwrap_or(&self.labels);

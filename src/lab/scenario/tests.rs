@@ -249,3 +249,41 @@ async fn faults_can_be_ended() {
     let soon = std::time::Duration::from_secs(3600);
     assert!(tokio::time::timeout(soon, lab.crashed()).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_default_tag_takes_the_place_of_the_plain_injector() {
+    let text = "{name: x, istio: {revisions: [{version: 1.28.2}, {name: canary, version: 1.29.1}], tags: {default: canary, prod: canary}}, namespaces: [{name: shop}, {name: pay, labels: {istio.io/rev: prod}}]}";
+    let lab = scenario(text).open(0).await.expect("a lab");
+    for namespace in ["shop", "pay"] {
+        for pod in lab.api.objects("pods", namespace) {
+            let proxy = Proxy::of(&pod).expect("a sidecar");
+            assert_eq!(proxy.revision.as_deref(), Some("canary"), "{pod}");
+        }
+    }
+    let service = |name: &str| lab.api.object("services", "istio-system", name);
+    assert!(service("istiod-revision-tag-prod").is_some());
+    let validators = "validatingwebhookconfigurations.admissionregistration.k8s.io";
+    let validator = lab.api.object(validators, "", "istiod-default-validator");
+    assert_eq!(
+        validator.expect("one")["webhooks"][0]["failurePolicy"],
+        "Fail"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_that_goes_on_keeps_its_job_from_its_end() {
+    let text = "{name: x, istio: {revisions: [{version: 1.28.2}]}, namespaces: [{name: shop}, {name: plain, labels: {}}], workloads: [{name: once, kind: Job}]}";
+    let lab = scenario(text).open(0).await.expect("a lab");
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    let succeeded = |namespace: &str| {
+        let job = lab.api.object("jobs.batch", namespace, "once");
+        job.expect("a job")["status"]["succeeded"].clone()
+    };
+    assert_eq!(succeeded("plain"), 1);
+    let native = lab
+        .api
+        .objects("pods", "shop")
+        .iter()
+        .any(|pod| Proxy::of(pod).is_some_and(|proxy| proxy.native));
+    assert_eq!(succeeded("shop").is_null(), !native);
+}
