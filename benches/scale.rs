@@ -1,4 +1,4 @@
-//! Large plans, beside ninja on the same graph in the same run: 10 000 steps with 100 000 needs.
+//! Large plans, beside ninja on the same graph in the same run: 10 000 steps with 100 000 needs. And a fleet in the lab.
 //!
 //! `cargo bench` prints both sides of each group; the ratio is what counts, since machines differ. Without a ninja on the
 //! PATH only `plan` is measured.
@@ -101,5 +101,81 @@ fn execution(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, graph, execution);
+/// An upgrade of every namespace that is injected.
+const FLEET: &str = r#"version: 1
+name: fleet
+steps:
+  install:
+    uses: install-revision
+    with: { revision: canary, version: 1.29.1, take_over: ["CustomResourceDefinition/*.istio.io"] }
+  ready:
+    uses: wait-ready
+    needs: [install]
+    with: { revision: canary, version: 1.29.1 }
+  migrate:
+    needs: [ready]
+    for_each: { namespaces: { selector: istio-injection=enabled } }
+    as: namespace
+    waves: [1, 20%, 100%]
+    steps:
+      label:
+        uses: label-ns
+        with: { namespace: "${{ namespace }}", revision: canary }
+      restart:
+        uses: restart
+        needs: [label]
+        with: { namespace: "${{ namespace }}", revision: canary }
+      verify:
+        uses: verify-xds
+        needs: [restart]
+        with: { namespace: "${{ namespace }}", revision: canary, version: 1.29.1 }
+"#;
+
+/// The most memory that the upgrade of the fleet may take, in KiB.
+const MEMORY: u64 = 300 * 1024;
+
+/// 50 namespaces, 200 workloads and 1 000 pods, upgraded in the lab.
+fn fleet(criterion: &mut Criterion) {
+    let desk = harness::Desk::new();
+    desk.file("plan.yaml", FLEET);
+    let own = env!("CARGO_BIN_EXE_plan");
+    let args = ["run", "plan.yaml", "--lab=fleet-50"];
+    let mut group = criterion.benchmark_group("fleet-50: 1 000 pods in the lab");
+    group.sample_size(10);
+    group.bench_function("plan run --lab=fleet-50", |bench| {
+        bench.iter(|| assert!(run(own, &args, desk.path())));
+    });
+    group.finish();
+    let peak = peak(own, &args, desk.path());
+    anstream::eprintln!("plan run --lab=fleet-50: {} MiB at most", peak / 1024);
+    assert!(peak < MEMORY, "{peak} KiB");
+}
+
+/// The high-water mark of a program's memory, in KiB.
+fn peak(program: &str, args: &[&str], directory: &Path) -> u64 {
+    let mut child = Command::new(program)
+        .args(args)
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs_err::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let size = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        peak = size.unwrap_or(peak);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "another process is watched, on real time"
+        )]
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+criterion_group!(benches, graph, execution, fleet);
 criterion_main!(benches);

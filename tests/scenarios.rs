@@ -1,6 +1,6 @@
 //! What a user sees of the lab's scenarios.
 
-use crate::harness::Desk;
+use crate::harness::{Desk, Ended};
 
 #[test]
 fn a_mistake_in_a_scenario_is_shown_where_it_is() {
@@ -48,4 +48,140 @@ fn the_lab_says_what_it_does_not_model_and_what_it_can_show() {
     desk.plan(&["schema", "scenario"])
         .exits(0)
         .says("\"title\": \"scenario\"");
+}
+
+const CANARY: &str = r#"version: 1
+name: canary
+inputs:
+  namespace: { type: namespace, default: shop }
+  patience: { type: duration, default: 5m }
+steps:
+  precheck:
+    uses: precheck
+    with: { from: 1.28.2, to: 1.29.1, namespaces: ["${{ inputs.namespace }}"] }
+  install:
+    uses: install-revision
+    needs: [precheck]
+    with: { revision: canary, version: 1.29.1, take_over: ["CustomResourceDefinition/*.istio.io"] }
+  ready:
+    uses: wait-ready
+    needs: [install]
+    with: { revision: canary, version: 1.29.1 }
+  label:
+    uses: label-ns
+    needs: [ready]
+    with: { namespace: "${{ inputs.namespace }}", revision: canary }
+  restart:
+    uses: restart
+    needs: [label]
+    timeout: ${{ inputs.patience }}
+    with: { namespace: "${{ inputs.namespace }}", revision: canary }
+  verify:
+    uses: verify-xds
+    needs: [restart]
+    with: { namespace: "${{ inputs.namespace }}", revision: canary, version: 1.29.1 }
+  accept:
+    uses: gate
+    needs: [verify]
+    timeout: 24h
+    with: { approval: { message: "Accept?" } }
+"#;
+
+fn upgrade(scenario: &str, more: &[&str]) -> Ended {
+    let desk = Desk::new();
+    desk.file("plan.yaml", CANARY);
+    let lab = format!("--lab={scenario}");
+    desk.plan(&[&["run", "plan.yaml", lab.as_str()], more].concat())
+}
+
+#[test]
+fn the_shop_is_what_a_bare_lab_opens() {
+    upgrade("shop", &[])
+        .exits(0)
+        .says("lab: shop: Istio 1.28.2 with workloads in shop")
+        .says("restart: done, changed")
+        .says("3 of 3 workloads restarted")
+        .says("5 proxies of 3 workloads on canary");
+    let desk = Desk::new();
+    desk.file("plan.yaml", CANARY);
+    desk.plan(&["run", "plan.yaml", "--lab", "--dry-run"])
+        .exits(0)
+        .says("lab: shop: Istio 1.28.2");
+}
+
+#[test]
+fn both_labels_are_found_and_mended() {
+    upgrade("both-labels", &[])
+        .exits(0)
+        .says("the first one wins, silently → remove one of them; label-ns does it in one patch")
+        .says("patch Namespace/shop: istio.io/rev=canary, istio-injection-")
+        .says("5 proxies of 3 workloads on canary");
+}
+
+#[test]
+fn a_proxy_that_rejects_its_configuration_stops_the_upgrade() {
+    upgrade("nack", &[])
+        .exits(1)
+        .says("2 of 5 proxies in shop are not on canary: 2 ERROR")
+        .says("rejected: Error adding/updating cluster(s) lab: rejected by the lab")
+        .says(
+            "help: `plan explain verify-xds` says what each verdict means; nothing further has run",
+        )
+        .says("accept: not run: needs `verify`, which failed")
+        .says("plan resume");
+}
+
+#[test]
+fn a_rollout_that_is_stuck_is_told_with_its_reason() {
+    upgrade("stuck-rollout", &[])
+        .exits(1)
+        .says("Deployment/shop/checkout does not roll out: ReplicaSet \"checkout-")
+        .says("has timed out progressing.")
+        .says("help: look at the workload's events and pods; the step can be resumed once it rolls out")
+        .says("verify: not run: needs `restart`, which failed");
+}
+
+#[test]
+fn a_budget_of_zero_is_warned_of_and_waited_for() {
+    upgrade("pdb-zero", &["--set", "patience=10s"])
+        .exits(1)
+        .says("PodDisruptionBudget/shop/cart")
+        .says("allows no disruption → add a replica or loosen it: nodes cannot be drained, and the restart waits for it")
+        .says("restart: Deployment/shop/cart: the budget cart allows no disruption")
+        .says("StatefulSet/shop/database cannot be restarted: its updateStrategy is OnDelete")
+        .says("restart: timed out")
+        .says("verify: not run: needs `restart`, which timed out");
+}
+
+#[test]
+fn what_a_rollout_does_not_move_is_named_with_its_reason() {
+    upgrade("on-delete", &[])
+        .exits(1)
+        .says("StatefulSet/shop/database cannot be restarted: its updateStrategy is OnDelete: delete its pods one after the other")
+        .says("StatefulSet/shop/queue cannot be restarted: its partition 2 keeps the first 2 pods as they are")
+        .says("DaemonSet/shop/agent cannot be restarted: its updateStrategy is OnDelete")
+        .says("Pod/shop/debug cannot be restarted: a bare pod: nothing makes it again")
+        .says("restart: done, changed")
+        .says("OLD     database-0.shop  connected to default")
+        .says("proxies in shop are not on canary")
+        .hides("catalog cannot be restarted");
+}
+
+#[test]
+fn a_gate_that_says_no_ends_the_run() {
+    upgrade("rejected", &[])
+        .exits(6)
+        .says("accept: rejected")
+        .says("rejected by ann: the error rate of the new version is too high")
+        .says("rejected at a gate")
+        .says("plan resume");
+}
+
+#[test]
+fn a_fleet_of_a_thousand_pods_is_opened() {
+    upgrade("fleet-50", &["--set", "namespace=team-01", "--dry-run"])
+        .exits(0)
+        .says("lab: fleet-50: Istio 1.28.2 with workloads in 50 namespaces, team-01 to team-50")
+        .says("team-01/web")
+        .hides("team-02/web");
 }
