@@ -336,3 +336,54 @@ fn a_reader_that_has_gone_away_is_no_error() {
         assert_eq!(status.code(), Some(code), "{file}");
     }
 }
+
+#[test]
+fn a_lab_run_repeats_from_its_seed_to_the_byte() {
+    let desk = Desk::new();
+    desk.file(
+        "plan.yaml",
+        &fs_err::read_to_string("plans/upgrade-canary.yaml").unwrap(),
+    );
+    let journal = |seed| {
+        desk.plan(&["run", "plan.yaml", "--lab", "--seed", seed])
+            .exits(0);
+        let dir = desk.path().join(".plan/runs").join(desk.run_id());
+        let journal = fs_err::read_to_string(dir.join("journal.jsonl")).unwrap();
+        fs_err::remove_dir_all(dir).unwrap();
+        journal
+    };
+    let first = journal("7");
+    for _ in 0..3 {
+        assert!(first == journal("7"), "the same seed is the same run");
+    }
+    assert!(first != journal("8"), "another seed is another run");
+    assert!(first.lines().count() > 50, "{first}");
+}
+
+#[test]
+fn a_lab_run_takes_the_place_of_itself_and_is_not_resumed() {
+    let desk = Desk::new();
+    desk.file("plan.yaml", &GATE.replace("0s", "24h"));
+    for _ in 0..2 {
+        desk.plan(&["run", "plan.yaml", "--lab", "--seed", "7"])
+            .exits(0);
+    }
+    let run = desk.run_id();
+    desk.plan(&["resume", &run]).exits(0).says("ended well");
+    desk.file("plan.yaml", &GATE.replace("0s", "24h # never"));
+    desk.plan(&[
+        "run",
+        "plan.yaml",
+        "--lab",
+        "--seed",
+        "8",
+        "--timeout",
+        "1h",
+    ])
+    .exits(1);
+    let runs = desk.plan(&["runs"]).exits(0).stdout;
+    let failed = runs.split_whitespace().find(|word| word.ends_with("0008"));
+    desk.plan(&["resume", failed.unwrap()])
+        .exits(64)
+        .says("--lab --seed 8");
+}

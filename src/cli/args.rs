@@ -179,6 +179,10 @@ pub(crate) struct RunArgs {
           conflicts_with_all = ["context", "kubeconfig", "impersonate"])]
     pub(crate) lab: Option<String>,
 
+    /// With --lab: where time, names and chance come from; a run repeats from its seed [default: a new one each time]
+    #[arg(long, value_name = "N", requires = "lab")]
+    pub(crate) seed: Option<u64>,
+
     /// With --dry-run: exit 2 where something would change
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,

@@ -7,18 +7,24 @@ use super::args::ClusterArgs;
 use super::error::CliError;
 use super::exit::Exit;
 use super::scenario::{inventory, not_opened};
+use super::source::Source;
 use crate::check::{ClusterFacts, Loaded};
-use crate::cluster::{Cluster, ConnectOptions, Holder, Lease, LeaseError};
+use crate::cluster::{Cluster, ConnectOptions, LeaseError, Leases};
 use crate::lab::scenario::{Lab, Scenario};
 use crate::model::RunId;
 
 /// Starts a lab for a plan.
 pub(super) async fn lab(
     scenario: &Scenario,
+    seed: u64,
     dry_run: bool,
 ) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
-    let lab = scenario.open(0).await.map_err(|error| not_opened(&error))?;
-    say!("lab: {}, simulated in this process", inventory(scenario));
+    let lab = scenario.open(seed).await;
+    let lab = lab.map_err(|error| not_opened(&error))?;
+    say!(
+        "lab: {}, simulated in this process; --seed {seed} repeats it",
+        inventory(scenario)
+    );
     let agent = if dry_run { "plan-dry-run" } else { "plan" };
     let cluster = Cluster::from_service(lab.api.service(agent), dry_run);
     let version = cluster
@@ -91,27 +97,20 @@ pub(super) async fn lock(
     cluster: &Cluster,
     namespaces: &BTreeSet<String>,
     run: &RunId,
+    source: &Source,
     state_dir: &Path,
-) -> Result<Vec<Lease>, CliError> {
-    let host = super::origin::host();
-    let mut leases = Vec::new();
-    for namespace in namespaces {
-        let holder = Holder {
-            run: run.to_string(),
-            host: host.clone(),
-            nonce: uuid::Uuid::now_v7().simple().to_string()[24..].to_owned(),
-        };
-        // The caller has this run's directory to itself: what an earlier process of the run left behind is nobody's.
-        let dead = |owner: &str| {
-            owner.split('/').take(2).eq([run.as_str(), &host])
-                || super::origin::is_dead(owner, &host, state_dir)
-        };
-        match Lease::acquire(cluster, namespace, holder, super::origin::now, dead).await {
-            Ok(lease) => leases.push(lease),
-            Err(error) => return Err(locked(namespace, &error)),
-        }
-    }
-    Ok(leases)
+) -> Result<Leases, CliError> {
+    let holder = source.holder(run);
+    let host = holder.host.clone();
+    // The caller has this run's directory to itself: what an earlier process of the run left behind is nobody's.
+    let dead = |owner: &str| {
+        owner.split('/').take(2).eq([run.as_str(), &host])
+            || super::origin::is_dead(owner, &host, state_dir)
+    };
+    let clock = source.clock();
+    Leases::acquire(cluster, namespaces, holder, move || clock.now(), dead)
+        .await
+        .map_err(|(namespace, error)| locked(&namespace, &error))
 }
 
 fn locked(namespace: &str, error: &LeaseError) -> CliError {

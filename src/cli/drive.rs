@@ -10,17 +10,18 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use super::args::{DriveArgs, Output, ReportKind};
 use super::error::CliError;
 use super::exit::Exit;
+use super::source::Source;
 use super::{connect, origin, style};
 use crate::check::Checked;
-use crate::cluster::{self, Cluster};
+use crate::cluster::Cluster;
 use crate::engine::{
-    self, Approve, Control, Gatekeeper, Options, Orders, Question, Reply, Run, RunEnd, SystemClock,
+    self, Approve, Control, Gatekeeper, Options, Orders, Question, Reply, Run, RunEnd,
 };
 use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
 use crate::model::NodeId;
 use crate::report::{self, Reporter};
-use crate::steps::{Simulated, StepError, Steps};
+use crate::steps::{Simulated, Steps};
 
 /// What is to be run.
 pub(super) struct Job {
@@ -38,6 +39,8 @@ pub(super) struct Job {
     pub(super) root: PathBuf,
     /// Where the cluster is a lab, what stands in for the world outside: approvals are granted, nothing is asked.
     pub(super) simulated: Option<Simulated>,
+    /// Where its time, its chance and its name come from.
+    pub(super) source: Source,
     /// Where the run stood, when it is taken up again.
     pub(super) resume: Option<RunState>,
 }
@@ -47,13 +50,16 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let id = job.dir.id().clone();
     let lock = job.dir.lock(&me()).map_err(|error| held(&error))?;
     let namespaces = super::run::istio_namespaces(&job.checked);
-    let leases = connect::lock(&job.cluster, &namespaces, &id, state_dir).await?;
-    let leases = Arc::new(Leases(leases));
-    let journal = job.dir.journal(lock).map_err(|error| failed(&error))?;
+    let leases = connect::lock(&job.cluster, &namespaces, &id, &job.source, state_dir).await?;
+    let leases = Arc::new(leases);
+    let mut journal = job.dir.journal(lock).map_err(|error| failed(&error))?;
+    if job.source.is_lab() {
+        journal = journal.in_turn();
+    }
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
     let files = files.parent().unwrap_or(&job.root).to_path_buf();
     let workspace = super::run::workspace(files, job.root.clone(), job.simulated.clone());
-    let (reporters, bars) = reporters(args)?;
+    let (reporters, bars) = reporters(args, job.source.is_lab())?;
     let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
     let run = Run {
@@ -61,7 +67,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         execute: Arc::new(Steps::new(job.cluster.clone(), workspace)),
         journal,
         reporters,
-        clock: Arc::new(SystemClock),
+        clock: job.source.clock(),
         options: options(&job, args),
         gatekeeper: style::is_interactive()
             .then(|| Arc::new(Terminal(bars)) as Arc<dyn Gatekeeper>),
@@ -73,10 +79,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let outcome = run_to_end(run, orders).await;
     signals.abort();
     if let Ok(leases) = Arc::try_unwrap(leases) {
-        for lease in leases.0 {
-            // It ends by itself where the cluster cannot be reached any more.
-            let _ends_by_itself = lease.release().await;
-        }
+        leases.release().await;
     }
     outcome.map(|end| exit(&end, id.as_str()))
 }
@@ -117,19 +120,22 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
         keep_going: args.keep_going,
         timeout: args.timeout,
-        seed: uuid::Uuid::now_v7().as_u64_pair().1,
+        seed: job.source.seed(),
         approve: Approve {
             all: job.simulated.is_some() || args.approve.iter().any(|step| step == "all"),
             steps: args.approve.iter().cloned().collect(),
         },
-        origin: origin::origin(job.cluster.context(), Some(job.cluster.server())),
+        origin: job.source.origin(&job.cluster),
         looked_up: job.looked_up.clone(),
         prove: job.prove.clone(),
     }
 }
 
 /// The reports, and the progress bars where they are drawn.
-fn reporters(args: &DriveArgs) -> Result<(Vec<Box<dyn Reporter>>, MultiProgress), CliError> {
+fn reporters(
+    args: &DriveArgs,
+    lab: bool,
+) -> Result<(Vec<Box<dyn Reporter>>, MultiProgress), CliError> {
     let mut all: Vec<Box<dyn Reporter>> = Vec::new();
     let mut bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
     match args.output {
@@ -137,7 +143,11 @@ fn reporters(args: &DriveArgs) -> Result<(Vec<Box<dyn Reporter>>, MultiProgress)
         Output::Text if style::is_terminal() => {
             let progress = report::Progress::new(ProgressDrawTarget::stderr());
             bars = progress.bars();
-            all.push(Box::new(progress));
+            if lab {
+                all.push(Box::new(report::Paced::new(progress)));
+            } else {
+                all.push(Box::new(progress));
+            }
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }
@@ -167,30 +177,6 @@ async fn signals(control: Control) {
             _ = terminate.recv() => {}
         }
         control.interrupt();
-    }
-}
-
-/// The locks of all Istio namespaces that a run touches.
-struct Leases(Vec<cluster::Lease>);
-
-impl engine::Lease for Leases {
-    fn holder(&self) -> String {
-        let holders: Vec<String> = self
-            .0
-            .iter()
-            .map(|lease| lease.holder().to_string())
-            .collect();
-        holders.join(", ")
-    }
-
-    fn certain(&self) -> Result<(), StepError> {
-        if self.0.iter().all(cluster::Lease::is_certain) {
-            Ok(())
-        } else {
-            Err(StepError::transient(
-                "the cluster's lock is not certainly held any more",
-            ))
-        }
     }
 }
 

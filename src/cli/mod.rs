@@ -25,6 +25,7 @@ mod resume;
 mod run;
 mod scenario;
 mod schema;
+mod source;
 mod status;
 mod style;
 mod validate;
@@ -67,6 +68,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
+        Command::Run(args) if args.lab.is_some() => wait_in_lab(run::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
         Command::Resume(args) => wait_for(resume::run(args)),
         Command::Validate(args) => validate::run(args),
@@ -87,7 +89,22 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
 
 /// Runs what talks to a cluster.
 fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Runtime::new()
+    wait_on(&mut tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+/// Runs what happens in a lab: on one thread, and on time that passes when nothing else is left to do.
+fn wait_in_lab(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    wait_on(builder.start_paused(true), work)
+}
+
+fn wait_on(
+    builder: &mut tokio::runtime::Builder,
+    work: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
+    let runtime = builder
+        .enable_all()
+        .build()
         .map_err(|error| CliError::new(Exit::Bug, "no runtime").because(&error))?;
     let ended = runtime.block_on(work);
     // A question at the terminal that nobody answers any more must not hold up the end.

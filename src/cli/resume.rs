@@ -8,6 +8,7 @@ use super::drive::{Job, drive, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, recorded};
+use super::source::Source;
 use super::{connect, run, stderr};
 use crate::check::{Purpose, Slice};
 use crate::event::RunResult;
@@ -26,9 +27,11 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     if state.origin.server.as_deref() == Some(LAB) {
+        let seed = dir.stored().ok().and_then(|stored| option(&stored, "seed"));
+        let again = seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
         return Err(
             CliError::usage(format!("{} ran in a lab, which ended with it", dir.id()))
-                .help("`plan run --lab` starts a new one"),
+                .help(format!("`plan run FILE --lab{again}` runs it again")),
         );
     }
     let stored = dir.stored().map_err(|error| failed(&error))?;
@@ -53,6 +56,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         looked_up: state.looked_up.clone(),
         root: stored.manifest.base,
         simulated: None,
+        source: Source::System,
         resume: Some(state),
     };
     drive(job, &args.drive, &args.state.state_dir).await

@@ -11,13 +11,14 @@ use super::drive::{Job, drive, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, load, slice};
+use super::source::Source;
 use super::{connect, dry_run, origin, scenario, style};
 use crate::check::{Checked, ClusterFacts, Purpose, Role, Work};
 use crate::cluster::Cluster;
-use crate::journal::{Manifest, RunDir, Stored, StoredFile, run_id};
+use crate::journal::{Manifest, RunDir, Stored, StoredFile};
 use crate::lab::scenario::Lab;
 use crate::model::action::ISTIO_SYSTEM;
-use crate::model::{Action, NodeId};
+use crate::model::{Action, NodeId, RunId};
 use crate::steps::{Simulated, Steps, Workspace};
 
 /// Checks the plan, looks at the cluster, asks, and runs.
@@ -33,7 +34,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
             .help("pass --yes, or look first with --dry-run or --lab"));
     }
     let root = directory(&args.plan.file)?;
-    let (lab, cluster, facts) = world(args).await?;
+    let (lab, source, cluster, facts) = world(args).await?;
     let simulated = lab.as_ref().map(scenario::simulated);
     let looked_up = connect::look_up(&loaded, &cluster).await?;
     let outcome = loaded.check(Some(&facts), &looked_up, &slice(&args.slice));
@@ -45,7 +46,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         return dry_run::run(
             &checked,
             &steps,
-            origin::now(),
+            source.now(),
             args.drive.output,
             args.detailed_exitcode,
         )
@@ -55,13 +56,11 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         say!("nothing was done");
         return Ok(Exit::Done);
     }
-    let random = uuid::Uuid::now_v7().as_u64_pair().1 & 0xffff;
-    let id = run_id(
-        origin::now(),
-        checked.name(),
-        u16::try_from(random).unwrap_or_default(),
-    );
-    let stored = store(args, &checked, &root, cluster.context(), cluster.server());
+    let id = source.run_id(checked.name());
+    let stored = store(args, &checked, &root, &cluster, source);
+    if source.is_lab() {
+        forget(&args.state.state_dir, &id)?;
+    }
     let dir =
         RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
     say!("run {id} ({})", dir.path().display());
@@ -73,6 +72,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         looked_up,
         root,
         simulated,
+        source,
         resume: None,
     };
     let path = job.dir.path().to_path_buf();
@@ -87,20 +87,35 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     ended
 }
 
+/// A lab's run that is repeated from its seed takes the place of the one before: they are the same.
+fn forget(state_dir: &Path, id: &RunId) -> Result<(), CliError> {
+    let Ok(before) = RunDir::find(state_dir, Some(id.as_str())) else {
+        return Ok(());
+    };
+    if before.id() != id || before.is_held() {
+        return Ok(());
+    }
+    fs_err::remove_dir_all(before.path())
+        .map_err(|error| CliError::new(Exit::Failed, error.to_string()))
+}
+
 /// The cluster that is meant: the user's, or a lab that lives as long as the run.
-async fn world(args: &RunArgs) -> Result<(Option<Lab>, Cluster, ClusterFacts), CliError> {
+async fn world(args: &RunArgs) -> Result<(Option<Lab>, Source, Cluster, ClusterFacts), CliError> {
     let Some(scenario) = &args.lab else {
         let (cluster, facts) = connect::connect(&args.cluster, args.dry_run).await?;
-        return Ok((None, cluster, facts));
+        return Ok((None, Source::System, cluster, facts));
     };
+    let drawn = || u64::try_from(origin::now().as_second()).unwrap_or_default();
+    let seed = args.seed.unwrap_or_else(drawn);
     let scenario = scenario::read(scenario)?;
     let outcome =
         load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(unchecked)?;
     let scenario = scenario::fit(scenario, &checked)?;
-    let (lab, cluster, facts) = connect::lab(&scenario, args.dry_run).await?;
-    Ok((Some(lab), cluster, facts))
+    let (lab, cluster, facts) = connect::lab(&scenario, seed, args.dry_run).await?;
+    let source = Source::lab(&lab, seed);
+    Ok((Some(lab), source, cluster, facts))
 }
 
 /// Where a run's files are, and what stands in for the world in a lab.
@@ -145,8 +160,8 @@ fn store(
     args: &RunArgs,
     checked: &Checked,
     root: &Path,
-    context: Option<&str>,
-    server: &str,
+    cluster: &Cluster,
+    source: Source,
 ) -> Stored {
     let name = args
         .plan
@@ -154,18 +169,21 @@ fn store(
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut options = Map::new();
-    options.insert("context".to_owned(), json!(context));
+    options.insert("context".to_owned(), json!(cluster.context()));
     options.insert("kubeconfig".to_owned(), json!(args.cluster.kubeconfig));
     options.insert("as".to_owned(), json!(args.cluster.impersonate));
     options.insert("only".to_owned(), json!(args.slice.only));
     options.insert("from".to_owned(), json!(args.slice.from));
     options.insert("until".to_owned(), json!(args.slice.until));
+    if source.is_lab() {
+        options.insert("seed".to_owned(), json!(source.seed().to_string()));
+    }
     Stored {
         manifest: Manifest {
             root: name,
             base: root.to_path_buf(),
             inputs: checked.inputs().clone(),
-            origin: origin::origin(context, Some(server)),
+            origin: source.origin(cluster),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             options,
             digests: Map::new(),

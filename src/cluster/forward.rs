@@ -159,6 +159,7 @@ impl Cluster {
         let (_, pod, port) = place;
         let request = request(question)?;
         let answer = tokio::select! {
+            biased;
             answer = exchange(&mut connection.sender, request) => answer,
             // A refused port says so here, while the stream may stay silent.
             Some(said) = connection.complaint.clone() => Err(said),

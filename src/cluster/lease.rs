@@ -3,6 +3,7 @@
 //! It lives in `kube-system`, which every cluster has, also before Istio's own namespace exists. A mutation starts only
 //! while the lease is certainly held: its own clock says so, with a margin, whatever the server's clock says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -149,6 +150,52 @@ impl Lease {
             // Somebody took it between the look and the word: it is given back already.
             Err(error) if error.class == ErrorClass::Conflict => Ok(()),
             other => other.map(drop),
+        }
+    }
+}
+
+/// The leases of all Istio namespaces that a run touches.
+#[derive(Debug)]
+pub struct Leases {
+    holder: Holder,
+    all: Vec<Lease>,
+}
+
+impl Leases {
+    /// Takes them all, in the order of the names; see [`Lease::acquire`].
+    ///
+    /// # Errors
+    /// The first that is not to be had, by its namespace. Those that were taken before it run out.
+    pub async fn acquire(
+        cluster: &Cluster,
+        namespaces: &BTreeSet<String>,
+        holder: Holder,
+        now: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
+        dead: impl Fn(&str) -> bool,
+    ) -> Result<Self, (String, LeaseError)> {
+        let mut all = Vec::new();
+        for namespace in namespaces {
+            let taken =
+                Lease::acquire(cluster, namespace, holder.clone(), now.clone(), &dead).await;
+            all.push(taken.map_err(|error| (namespace.clone(), error))?);
+        }
+        Ok(Self { holder, all })
+    }
+
+    /// Who holds them.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Whether all are certainly held.
+    pub fn are_certain(&self) -> bool {
+        self.all.iter().all(Lease::is_certain)
+    }
+
+    /// Gives them back. One that cannot be given back ends by itself.
+    pub async fn release(self) {
+        for lease in self.all {
+            let _ends_by_itself = lease.release().await;
         }
     }
 }

@@ -35,7 +35,7 @@ pub use diff::{Change, unified};
 pub use error::{ClusterError, ErrorClass};
 pub use forward::{HttpAnswer, HttpRequest};
 pub use guard::Requests;
-pub use lease::{Holder, Lease, LeaseError};
+pub use lease::{Holder, Lease, LeaseError, Leases};
 pub use object::{Object, ObjectRef, Permission, Selector};
 pub use wait::Wait;
 pub use write::Applied;

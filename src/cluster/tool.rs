@@ -122,6 +122,7 @@ impl fmt::Display for Invocation {
 /// # Errors
 /// See [`ToolError`].
 pub async fn run(invocation: &Invocation) -> Result<Output, ToolError> {
+    let _real_time = RealTime::hold(invocation.timeout);
     let work = collect(invocation);
     match invocation.timeout {
         None => work.await,
@@ -131,6 +132,27 @@ pub async fn run(invocation: &Invocation) -> Result<Output, ToolError> {
                 after,
             })
         }),
+    }
+}
+
+/// Keeps tokio's clock from running ahead where it is paused (the lab): a program needs real time.
+///
+/// A task on the blocking pool does that; it ends when this is dropped, or when the program's own time is up.
+struct RealTime {
+    _ends_the_task: std::sync::mpsc::Sender<()>,
+}
+
+impl RealTime {
+    fn hold(longest: Option<Duration>) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        // Nothing is ever sent: it ends as the sender does.
+        tokio::task::spawn_blocking(move || match longest {
+            Some(longest) => drop(receiver.recv_timeout(longest)),
+            None => drop(receiver.recv()),
+        });
+        Self {
+            _ends_the_task: sender,
+        }
     }
 }
 
@@ -349,6 +371,14 @@ mod tests {
         assert!(error.to_string().contains("larger than 64 MiB"), "{error}");
         let error = run(&shell("seq 1 100000 >&2; exit 1")).await.unwrap_err();
         assert!(error.to_string().ends_with("99999\n100000"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn paused_time_waits_for_a_program() {
+        let slow = shell("sleep 0.2; echo a").timeout(Duration::from_secs(30));
+        let began = tokio::time::Instant::now();
+        assert_eq!(run(&slow).await.unwrap().stdout, "a\n");
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]

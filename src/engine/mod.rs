@@ -18,6 +18,7 @@ mod execute;
 mod fixture;
 mod gates;
 mod layout;
+mod lease;
 mod log;
 mod restore;
 mod retry;

@@ -3,6 +3,7 @@
 mod json;
 mod junit;
 mod markdown;
+mod paced;
 mod progress;
 pub mod status;
 pub mod summary;
@@ -16,6 +17,7 @@ use std::io;
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
+pub use paced::Paced;
 pub use progress::Progress;
 pub use text::Text;
 

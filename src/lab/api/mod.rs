@@ -16,6 +16,7 @@ mod discovery;
 mod door;
 mod forward;
 mod negotiate;
+mod news;
 pub mod object;
 mod openapi;
 pub mod patch;
@@ -44,6 +45,8 @@ pub use admission::Admission;
 pub use connection::Service;
 pub use door::Door;
 pub use forward::Listener;
+pub use news::Closed;
+pub use news::News;
 pub use record::Effect;
 pub use record::Fault;
 pub use record::Record;
@@ -259,8 +262,8 @@ impl ApiServer {
         self.shared.state().store.snapshot()
     }
 
-    /// The revision of the last write, and news of each further one.
-    pub fn revisions(&self) -> tokio::sync::watch::Receiver<u64> {
+    /// News of each further write.
+    pub fn revisions(&self) -> News {
         self.shared.state().store.subscribe()
     }
 
@@ -315,7 +318,7 @@ impl ApiServer {
 
     /// Ends every running watch, as a server does that goes away.
     pub fn disconnect(&self) {
-        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+        self.shared.cuts.announce_next();
     }
 
     /// The server's time.

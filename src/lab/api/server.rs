@@ -6,6 +6,7 @@ use super::admission::Admission;
 use super::clock::Clock;
 use super::clock::Ids;
 use super::forward::Forwards;
+use super::news::Announcer;
 use super::patch::managers::Writer;
 use super::query::Query;
 use super::query::Target;
@@ -65,7 +66,7 @@ pub(super) struct Shared {
     pub(super) faults: Mutex<Vec<Fault>>,
     pub(super) forwards: Forwards,
     /// How often all watches were cut.
-    pub(super) cuts: tokio::sync::watch::Sender<u64>,
+    pub(super) cuts: Announcer,
     /// The tokens of service accounts, with their claims.
     pub(super) tokens: Mutex<BTreeMap<String, Value>>,
 }
@@ -168,7 +169,7 @@ impl Shared {
             records: Mutex::new(Vec::new()),
             faults: Mutex::new(Vec::new()),
             forwards: Forwards::default(),
-            cuts: tokio::sync::watch::Sender::new(0),
+            cuts: Announcer::new(0),
             tokens: Mutex::new(BTreeMap::new()),
         }
     }

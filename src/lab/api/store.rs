@@ -1,12 +1,13 @@
 //! The objects with their history, as etcd keeps them: one revision counter for everything.
 
+use super::news::Announcer;
+use super::news::News;
 use super::object;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Where an object lies. Ordered as lists are: by resource, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +54,7 @@ pub(super) struct Store {
     history: VecDeque<Change>,
     revision: u64,
     compacted: u64,
-    announce: watch::Sender<u64>,
+    announce: Announcer,
 }
 
 impl Default for Store {
@@ -63,7 +64,7 @@ impl Default for Store {
             history: VecDeque::new(),
             revision: 1,
             compacted: 0,
-            announce: watch::Sender::new(1),
+            announce: Announcer::new(1),
         }
     }
 }
@@ -80,7 +81,7 @@ impl Store {
     }
 
     /// Tells of each new revision.
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+    pub(super) fn subscribe(&self) -> News {
         self.announce.subscribe()
     }
 
@@ -170,7 +171,7 @@ impl Store {
         {
             self.compacted = oldest.revision;
         }
-        self.announce.send_replace(self.revision);
+        self.announce.announce(self.revision);
     }
 
     /// Forgets the history, so that older watches and chunked lists must begin again.

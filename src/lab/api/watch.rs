@@ -1,5 +1,6 @@
 //! Watches: a stream of events from a revision on.
 
+use super::news::News;
 use super::object;
 use super::read::Selection;
 use super::server::Call;
@@ -13,7 +14,6 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 /// How often a watch that allows it is told how far it is.
@@ -30,8 +30,8 @@ struct Watch {
     call: Call,
     selection: Selection,
     shape: Shape,
-    news: Receiver<u64>,
-    cuts: Receiver<u64>,
+    news: News,
+    cuts: News,
     seen: u64,
     pending: VecDeque<Value>,
     ends: Instant,

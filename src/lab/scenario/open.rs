@@ -90,7 +90,7 @@ impl Scenario {
     /// # Errors
     /// What the scenario asks for and the lab does not have.
     pub async fn open(&self, seed: u64) -> Result<Lab, OpenError> {
-        self.open_at(Options::default().start, seed).await
+        self.open_at(start(seed), seed).await
     }
 
     /// Like [`Self::open`], in a cluster whose clock shows this time at the start.
@@ -271,6 +271,17 @@ fn put(api: &ApiServer, one: &Value) -> Result<(), OpenError> {
             why,
         }),
     }
+}
+
+/// When the lab's clock starts: a seed that is a time of these years, in seconds since 1970, is that time, so that a seed
+/// drawn from the time of day shows the time of day; others start with 2026.
+fn start(seed: u64) -> Timestamp {
+    let years = 1_600_000_000..4_000_000_000;
+    i64::try_from(seed)
+        .ok()
+        .filter(|second| years.contains(second))
+        .and_then(|second| Timestamp::from_second(second).ok())
+        .unwrap_or_else(|| Options::default().start)
 }
 
 /// Waits until it is so, looking after each change; says whether it came to be in time.
