@@ -23,6 +23,8 @@ const DURATION: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(8);
 /// After what time a renewal that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How often it is tried to take one, where the server does not say yes or no.
+const TRIES: u32 = 10;
 /// How long a lease that seems expired is watched before it is taken: a holder that lives renews it meanwhile, however
 /// wrong its clock or ours may be.
 const DOUBT: Duration = Duration::from_secs(12);
@@ -89,15 +91,16 @@ impl Lease {
     ) -> Result<Self, LeaseError> {
         let name = format!("plan-{istio_namespace}");
         let reference = ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", NAMESPACE, &name);
-        let wanted = match cluster.get(&reference).await? {
-            None => fresh(&name, &holder, now()),
-            Some(found) => {
-                let free = free(cluster, found, &now, dead).await?;
-                taken(free, &holder, now())
+        let mut tries = 1;
+        let (started, held) = loop {
+            match take(cluster, &reference, &holder, &now, &dead).await {
+                Err(error) if tries < TRIES && passes(&error) => {
+                    tries += 1;
+                    tokio::time::sleep(AGAIN).await;
+                }
+                taken => break taken?,
             }
         };
-        let started = Instant::now();
-        let held = write(cluster, &wanted).await?;
         let held_until = Arc::new(Mutex::new(started + DURATION));
         let renewal = tokio::spawn(renew(
             cluster.clone(),
@@ -236,20 +239,41 @@ fn spec(holder: &Holder, now: Timestamp, transitions: i64) -> Value {
     })
 }
 
-/// Creates the lease, or replaces it in the version that was seen: who comes second is told so.
-async fn write(cluster: &Cluster, wanted: &Object) -> Result<Object, LeaseError> {
-    let written = if wanted.resource_version().is_empty() {
-        cluster.create(wanted).await
-    } else {
-        cluster.replace(wanted).await
+/// One attempt: looks, and writes what makes it ours. Gives when the writing began.
+async fn take(
+    cluster: &Cluster,
+    reference: &ObjectRef,
+    holder: &Holder,
+    now: &impl Fn() -> Timestamp,
+    dead: impl Fn(&str) -> bool,
+) -> Result<(Instant, Object), LeaseError> {
+    // An earlier attempt whose answer was lost may have taken it.
+    let mine = holder.to_string();
+    let dead = |owner: &str| owner == mine || dead(owner);
+    let wanted = match cluster.get(reference).await? {
+        None => fresh(&reference.name, holder, now()),
+        Some(found) => taken(free(cluster, found, now, dead).await?, holder, now()),
     };
-    written.map_err(|error| match error.class {
-        ErrorClass::AlreadyExists | ErrorClass::Conflict => LeaseError::Held {
-            holder: "a run that was quicker".to_owned(),
-            renewed: "just now".to_owned(),
-        },
-        _ => error.into(),
-    })
+    let started = Instant::now();
+    // Created, or replaced in the version that was seen: who comes second is told so, and looks again who was first.
+    let written = if wanted.resource_version().is_empty() {
+        cluster.create(&wanted).await?
+    } else {
+        cluster.replace(&wanted).await?
+    };
+    Ok((started, written))
+}
+
+/// Whether the next attempt may say something else.
+fn passes(error: &LeaseError) -> bool {
+    let LeaseError::Cluster(error) = error else {
+        return false;
+    };
+    let raced = matches!(
+        error.class,
+        ErrorClass::AlreadyExists | ErrorClass::Conflict
+    );
+    error.is_transient() || raced
 }
 
 /// The lease, where it is free: given back, its holder dead, or expired and left alone.
@@ -443,6 +467,16 @@ mod tests {
         server.clear_faults();
         pass(5).await;
         assert!(lease.is_certain());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_taken_although_answers_are_lost() {
+        for effect in [Effect::Lose, Effect::LoseAnswer] {
+            let server = ApiServer::default();
+            server.add_fault(Fault::when(|_| true, effect).times(3));
+            let first = acquire(&server, "a", 0, false).await.unwrap();
+            assert_eq!(owner(&server), first.holder().to_string());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -123,6 +123,10 @@ fn hit_requests(world: &World, number: usize, fault: &Fault) {
         Effect::Delay(time) => api::Effect::Delay(time.0),
         Effect::CutWatch { events } => api::Effect::CutWatch(*events),
         Effect::Silence => api::Effect::Silence,
+        // The request of one who dies may still be carried out.
+        Effect::CrashPlan if world.dice.falls(&format!("crash/{number}"), 0.5) => {
+            api::Effect::LoseAnswer
+        }
         _ => api::Effect::Lose,
     };
     let watches = matches!(fault.effect, Effect::CutWatch { .. } | Effect::Silence);
