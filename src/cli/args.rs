@@ -28,6 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check a plan, then execute it
     Run(Box<RunArgs>),
+    /// Try a plan in the lab again and again, with faults, and tell what came of it
+    Rehearse(RehearseArgs),
     /// Check plans and show what is wrong
     Validate(ValidateArgs),
     /// Show the resolved plan
@@ -186,6 +188,69 @@ pub(crate) struct RunArgs {
     /// With --dry-run: exit 2 where something would change
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
+}
+
+/// `plan rehearse`.
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    /// The plan and its inputs.
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+
+    /// The world that it is tried on: a scenario's name or file (see `plan explain lab`)
+    #[arg(long, value_name = "SCENARIO", default_value = "shop")]
+    pub(crate) lab: String,
+
+    /// What goes wrong, by chance, beside the scenario's own faults
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "none")]
+    pub(crate) faults: Vec<FaultClass>,
+
+    /// How often it is tried, each time with the next seed
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: u32,
+
+    /// The first seed; a rehearsal repeats from its seed
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+
+    /// How many steps may run at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: u32,
+
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// A class of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FaultClass {
+    /// Nothing.
+    None,
+    /// Everything.
+    All,
+    /// Refusals: 429, 500, 503, 409.
+    Answers,
+    /// Lost connections, before or after the request is carried out.
+    Connections,
+    /// Slow answers.
+    Slow,
+    /// Watches that are cut or fall silent, and 410.
+    Watches,
+    /// An API server that is gone for a while.
+    Server,
+    /// A control plane whose pods die.
+    Istiod,
+    /// The death of `plan` itself, once, and its resume.
+    Crash,
+}
+
+impl FaultClass {
+    /// As the flag has it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// `plan resume`.

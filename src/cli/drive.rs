@@ -72,7 +72,8 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         gatekeeper: style::is_interactive()
             .then(|| Arc::new(Terminal(bars)) as Arc<dyn Gatekeeper>),
         lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
-        mailbox: Some(job.dir.mailbox()),
+        // A lab's hours are over before anybody could say something.
+        mailbox: (!job.source.is_lab()).then(|| job.dir.mailbox()),
         resume: job.resume,
         checked: job.checked,
     };

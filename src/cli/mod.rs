@@ -20,6 +20,7 @@ mod lab;
 mod load;
 mod new;
 mod origin;
+mod rehearse;
 mod render;
 mod resume;
 mod run;
@@ -71,6 +72,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Run(args) if args.lab.is_some() => wait_in_lab(run::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
         Command::Resume(args) => wait_for(resume::run(args)),
+        Command::Rehearse(args) => rehearse::rehearse(args),
         Command::Validate(args) => validate::run(args),
         Command::Render(args) => render::run(args),
         Command::Graph(args) => graph::run(args),
@@ -93,15 +95,15 @@ fn wait_for(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, 
 }
 
 /// Runs what happens in a lab: on one thread, and on time that passes when nothing else is left to do.
-fn wait_in_lab(work: impl Future<Output = Result<Exit, CliError>>) -> Result<Exit, CliError> {
+fn wait_in_lab<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     wait_on(builder.start_paused(true), work)
 }
 
-fn wait_on(
+fn wait_on<T>(
     builder: &mut tokio::runtime::Builder,
-    work: impl Future<Output = Result<Exit, CliError>>,
-) -> Result<Exit, CliError> {
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
     let runtime = builder
         .enable_all()
         .build()

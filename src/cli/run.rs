@@ -132,7 +132,7 @@ pub(super) fn unchecked() -> CliError {
     CliError::new(Exit::Bug, "a plan without errors that cannot be run")
 }
 
-fn directory(file: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn directory(file: &Path) -> Result<PathBuf, CliError> {
     let full = fs_err::canonicalize(file).map_err(|error| CliError::usage(error.to_string()))?;
     Ok(full.parent().unwrap_or(Path::new("/")).to_path_buf())
 }

@@ -20,6 +20,7 @@ pub use markdown::Markdown;
 pub use paced::Paced;
 pub use progress::Progress;
 pub use text::Text;
+pub(crate) use words::{lines, span};
 
 use crate::event::Event;
 use crate::journal::RunState;

@@ -9,7 +9,7 @@ use crate::journal::{NodeRecord, RunState};
 use crate::model::Outcome;
 
 /// A length of time for people: `850ms`, `12.3s`, `4m05s`, `2h03m`.
-pub(super) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     let secs = duration.as_secs();
     match secs {
         0 => format!("{}ms", duration.as_millis()),
@@ -60,7 +60,7 @@ pub(super) fn took(node: &NodeRecord) -> Option<Duration> {
 }
 
 /// The lines that say what happened; none for what only programs want.
-pub(super) fn lines(event: &Event, state: &RunState) -> Vec<String> {
+pub(crate) fn lines(event: &Event, state: &RunState) -> Vec<String> {
     match &event.event {
         EventKind::RunStarted { run, plan, .. } => vec![format!("run {run} of {plan}")],
         EventKind::RunResumed { .. } => vec!["the run goes on".to_owned()],
