@@ -113,10 +113,15 @@ pub(super) async fn serve(
     }
 }
 
-async fn refuse(sink: &mut SplitSink<WebSocket, Message>, channel: u8, port: u16) -> bool {
-    let text = format!(
+/// What the node says where nothing listens.
+pub(super) fn refusal(port: u16) -> String {
+    format!(
         "error forwarding port {port} to pod, uid : failed to execute portforward in network namespace: failed to connect to localhost:{port} inside namespace, IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused"
-    );
+    )
+}
+
+async fn refuse(sink: &mut SplitSink<WebSocket, Message>, channel: u8, port: u16) -> bool {
+    let text = refusal(port);
     let frame = [&[channel + 1], text.as_bytes()].concat();
     sink.send(Message::Binary(frame.into())).await.is_ok()
 }

@@ -29,6 +29,7 @@ mod registry;
 pub mod selector;
 mod server;
 mod service;
+mod spdy;
 mod status_error;
 mod store;
 mod subresource;

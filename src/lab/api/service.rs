@@ -16,6 +16,7 @@ use super::record::Record;
 use super::server::Call;
 use super::server::Reply;
 use super::server::Shared;
+use super::spdy;
 use super::status_error::StatusError;
 use axum::body::Body;
 use axum::extract::FromRequestParts as _;
@@ -26,10 +27,18 @@ use http::Response;
 use http::header;
 use http::request::Parts;
 use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
+
+/// The protocol of port-forwards.
+const FORWARD: &str = "portforward.k8s.io";
+/// What carries it for client-go.
+const SPDY: &str = "SPDY/3.1";
+/// What carries it over a WebSocket.
+const CHANNELS: [&str; 2] = ["v4.channel.k8s.io", FORWARD];
 
 /// The connection was lost before the answer.
 #[derive(Debug, thiserror::Error)]
@@ -336,20 +345,48 @@ async fn port_forward(
     parts: &mut Parts,
 ) -> Result<Response<Body>, StatusError> {
     let pod = shared.get(call)?.body;
-    let wanted = forward::ports(parts.uri.query().unwrap_or_default())?;
     if pod["status"]["phase"] != "Running" {
         let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
         return Err(StatusError::internal(&format!(
             "unable to forward port because pod is not running. Current status={phase}"
         )));
     }
-    let upgrade = WebSocketUpgrade::from_request_parts(parts, &())
-        .await
-        .map_err(|_| StatusError::bad_request("Upgrade request required"))?;
     let listener = shared.forwards.get();
     let (namespace, name) = (call.target.namespace.clone(), call.target.name.clone());
+    let required = || StatusError::bad_request("Upgrade request required");
+    if header_text(parts, header::UPGRADE).eq_ignore_ascii_case(SPDY) {
+        let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+        let upgrade = upgrade.ok_or_else(required)?;
+        tokio::spawn(async move {
+            if let Ok(stream) = upgrade.await {
+                spdy::serve(TokioIo::new(stream), listener, namespace, name).await;
+            }
+        });
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONNECTION,
+            header::HeaderValue::from_static("Upgrade"),
+        );
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static(SPDY));
+        headers.insert(
+            "x-stream-protocol-version",
+            header::HeaderValue::from_static(FORWARD),
+        );
+        return Ok(response);
+    }
+    // A client that speaks SPDY within a WebSocket speaks it without one as well, once it is refused.
+    let offered = header_text(parts, header::SEC_WEBSOCKET_PROTOCOL);
+    if !offered.is_empty() && !offered.split(',').any(|one| CHANNELS.contains(&one.trim())) {
+        return Err(required());
+    }
+    let wanted = forward::ports(parts.uri.query().unwrap_or_default())?;
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &())
+        .await
+        .map_err(|_| required())?;
     Ok(upgrade
-        .protocols(["v4.channel.k8s.io", "portforward.k8s.io"])
+        .protocols(CHANNELS)
         .on_upgrade(move |socket| forward::serve(socket, listener, namespace, name, wanted)))
 }
 

@@ -12,6 +12,7 @@ use axum::body::Body;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::header;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -43,7 +44,12 @@ pub(super) struct Answerer {
 /// Answers requests until the connection ends.
 pub(super) async fn serve(answerer: Answerer, stream: DuplexStream) {
     let answer = service_fn(|request: Request<Incoming>| {
-        let response = answerer.answer(request.uri().path());
+        let path = request.uri().path();
+        // istioctl asks for `//version`, and Go's servers lead it to `/version`.
+        let response = match path.strip_prefix("//") {
+            Some(rest) => redirect(rest),
+            None => answerer.answer(path),
+        };
         async move { Ok::<_, Infallible>(response) }
     });
     if let Err(error) = hyper::server::conn::http1::Builder::new()
@@ -52,6 +58,14 @@ pub(super) async fn serve(answerer: Answerer, stream: DuplexStream) {
     {
         tracing::debug!(%error, "a connection to a pod ended");
     }
+}
+
+fn redirect(rest: &str) -> Response<Body> {
+    let mut response = text(StatusCode::MOVED_PERMANENTLY, "");
+    if let Ok(place) = format!("/{}", rest.trim_start_matches('/')).parse() {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
 }
 
 fn text(code: StatusCode, body: impl Into<Body>) -> Response<Body> {
