@@ -66,10 +66,12 @@ fn graph(criterion: &mut Criterion) {
     group.bench_function("plan validate", |bench| {
         bench.iter(|| assert!(run(own, &["validate", "plan.yaml"], desk.path())));
     });
-    group.bench_function("plan graph", |bench| {
-        let args = ["graph", "--format", "json", "plan.yaml"];
-        bench.iter(|| assert!(run(own, &args, desk.path())));
-    });
+    for format in ["text", "json"] {
+        group.bench_function(format!("plan graph --format {format}"), |bench| {
+            let args = ["graph", "--format", format, "plan.yaml"];
+            bench.iter(|| assert!(run(own, &args, desk.path())));
+        });
+    }
     if run("ninja", &["--version"], desk.path()) {
         group.bench_function("ninja -n", |bench| {
             let all = format!("s{}", STEPS - 1);
