@@ -260,6 +260,8 @@ impl Watched {
         let mut failures = 0;
         loop {
             let step = tokio::select! {
+                // Always in this order: a run in the lab repeats from its seed.
+                biased;
                 step = self.advance() => step,
                 () = shared.relist.notified() => {
                     self.state = State::Unknown;
