@@ -34,6 +34,7 @@ pub mod mesh;
 pub mod model;
 pub mod rehearsal;
 pub mod report;
+pub mod snapshot;
 pub mod source;
 pub mod steps;
 pub mod template;

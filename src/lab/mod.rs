@@ -4,3 +4,4 @@ pub mod api;
 pub mod controllers;
 pub mod istio;
 pub mod scenario;
+mod snapshot;

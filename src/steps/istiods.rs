@@ -114,7 +114,7 @@ impl Replica {
     }
 
     /// Everything that it has to say of proxies.
-    async fn answer(&self, cluster: &Cluster) -> Result<EndpointAnswer, StepError> {
+    pub(super) async fn answer(&self, cluster: &Cluster) -> Result<EndpointAnswer, StepError> {
         let version = self.version(cluster).await?;
         let unreadable = |what: &str, error: &dyn std::fmt::Display| {
             StepError::failed(format!(

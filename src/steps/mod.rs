@@ -11,6 +11,7 @@ mod precheck;
 mod preview;
 mod restart;
 mod simulated;
+pub mod snapshot;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::registry::Registry;
 use super::registry::Resource;
+use super::server::Shared;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -12,11 +13,11 @@ pub(super) fn answer(
     path: &str,
     aggregated: Option<&str>,
     registry: &Registry,
-    minor: u32,
+    shared: &Shared,
 ) -> Option<Value> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match (parts.as_slice(), aggregated) {
-        (["version"], _) => Some(version(minor)),
+        (["version"], _) => Some(version(shared)),
         (["api"], Some(version)) => Some(aggregate(registry, true, version)),
         (["apis"], Some(version)) => Some(aggregate(registry, false, version)),
         (["api"], None) => Some(json!({
@@ -45,9 +46,9 @@ pub(super) fn answer(
     }
 }
 
-fn version(minor: u32) -> Value {
+fn version(shared: &Shared) -> Value {
     json!({
-        "major": "1", "minor": minor.to_string(), "gitVersion": format!("v1.{minor}.0"),
+        "major": "1", "minor": shared.minor.to_string(), "gitVersion": shared.version,
         "gitCommit": "0000000000000000000000000000000000000000", "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z",
         "goVersion": "go1.24.0", "compiler": "gc", "platform": "linux/amd64",
     })

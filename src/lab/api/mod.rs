@@ -72,6 +72,8 @@ use std::sync::Weak;
 pub struct Options {
     /// The minor of Kubernetes 1.MINOR that it behaves as.
     pub minor: u32,
+    /// What it calls itself; none: `v1.MINOR.0`.
+    pub version: Option<String>,
     /// Where uids and generated names come from.
     pub seed: u64,
     /// The time at which it begins; it goes on with tokio's.
@@ -83,6 +85,7 @@ impl Default for Options {
         // 2026-01-01T00:00:00Z
         Self {
             minor: 33,
+            version: None,
             seed: 0,
             start: Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH),
         }
@@ -120,7 +123,7 @@ impl ApiServer {
     /// A server with the namespaces that every cluster has.
     pub fn new(options: &Options) -> Self {
         let server = Self {
-            shared: Arc::new(Shared::new(options.minor, options.seed, options.start)),
+            shared: Arc::new(Shared::new(options)),
         };
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             server.seed(
@@ -199,6 +202,24 @@ impl ApiServer {
             stored = self.request("lab", "PUT", &format!("{path}/status"), stored)?;
         }
         Ok(stored)
+    }
+
+    /// Stores an object as another server had it, with its uid, times, generation, owners of fields and status. No
+    /// webhook is asked and no default filled in; only the resource version is this server's own.
+    ///
+    /// # Errors
+    /// That nothing of this kind is served here.
+    pub fn restore(&self, object: &Value) -> Result<(), StatusError> {
+        let (_, path) = self.path(object)?;
+        let mut state = self.shared.state();
+        let resource = Target::resolve(&path, &state.registry)?.resource;
+        let key = Key::new(
+            &resource.id(),
+            object::namespace(object),
+            object::name(object),
+        );
+        commit::store(&mut state, key, object.clone(), &resource);
+        Ok(())
     }
 
     /// The paths of an object's collection and of itself.

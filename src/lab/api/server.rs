@@ -1,5 +1,6 @@
 //! The server's state, and what every request passes: records, faults, access, routing.
 
+use super::Options;
 use super::access::Attributes;
 use super::access::User;
 use super::admission::Admission;
@@ -60,6 +61,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) clock: Clock,
     pub(super) minor: u32,
+    /// What it calls itself.
+    pub(super) version: String,
     pub(super) admission: Mutex<Option<Arc<dyn Admission>>>,
     pub(super) authorizer: Mutex<Authorizer>,
     pub(super) records: Mutex<Vec<Record>>,
@@ -155,15 +158,20 @@ impl Call {
 }
 
 impl Shared {
-    pub(super) fn new(minor: u32, seed: u64, start: jiff::Timestamp) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
+        let minor = options.minor;
         Self {
             state: Mutex::new(State {
                 store: Store::default(),
                 registry: Registry::built_in(minor),
-                ids: Ids::new(seed),
+                ids: Ids::new(options.seed),
             }),
-            clock: Clock::starting_at(start),
+            clock: Clock::starting_at(options.start),
             minor,
+            version: options
+                .version
+                .clone()
+                .unwrap_or_else(|| format!("v1.{minor}.0")),
             admission: Mutex::new(None),
             authorizer: Mutex::new(Authorizer::Nobody),
             records: Mutex::new(Vec::new()),

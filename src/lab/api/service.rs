@@ -217,7 +217,7 @@ async fn dispatch(
     }
     // Aggregated discovery is on by default from 1.27 on.
     let aggregated = negotiate::aggregated(&accept).filter(|_| shared.minor >= 27);
-    let found = discovery::answer(&path, aggregated, &shared.state().registry, shared.minor);
+    let found = discovery::answer(&path, aggregated, &shared.state().registry, shared);
     if let Some(found) = found {
         let kind = aggregated
             .filter(|_| found["kind"] == "APIGroupDiscoveryList")

@@ -7,6 +7,8 @@ use super::pass::is_ready;
 use super::pass::share;
 use super::revision;
 use crate::lab::api::object;
+use crate::lab::api::object::items;
+use crate::lab::api::selector::LabelSelector;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -27,6 +29,41 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
     });
 }
 
+/// The nodes that the set's pods may run on.
+fn nodes(pass: &Pass<'_>, set: &Value) -> Vec<Arc<Value>> {
+    let mut nodes = pass.api.objects("nodes", "");
+    nodes.retain(|node| fits(node, &set["spec"]["template"]["spec"]));
+    nodes
+}
+
+/// Whether a node has the labels that a pod asks for, and no taint that it does not bear.
+fn fits(node: &Value, pod: &Value) -> bool {
+    let selects =
+        |selector: Value| LabelSelector::from_object(&selector).matches(object::labels(node));
+    let mut terms = items(
+        &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"],
+        "nodeSelectorTerms",
+    )
+    .peekable();
+    let near = terms.peek().is_none()
+        || terms.any(|term| selects(json!({"matchExpressions": term["matchExpressions"]})));
+    let bears = |taint: &Value| {
+        // What the controller adds to every pod of a set: it bears what befalls a node.
+        let natural = taint["key"]
+            .as_str()
+            .is_some_and(|key| key.starts_with("node.kubernetes.io/"));
+        let tolerated = |toleration: &Value| {
+            let key = toleration["key"].is_null() || toleration["key"] == taint["key"];
+            let effect = toleration["effect"].is_null() || toleration["effect"] == taint["effect"];
+            let exists = toleration["operator"] == "Exists";
+            key && effect && (exists || toleration["value"] == taint["value"])
+        };
+        natural || taint["effect"] == "PreferNoSchedule" || items(pod, "tolerations").any(tolerated)
+    };
+    near && selects(json!({"matchLabels": pod["nodeSelector"]}))
+        && items(&node["spec"], "taints").all(bears)
+}
+
 /// The name of the node that a pod is for.
 fn node_of(pod: &Value) -> &str {
     let wanted = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]["matchFields"][0]["values"][0].as_str();
@@ -38,7 +75,7 @@ fn node_of(pod: &Value) -> &str {
 fn place(pass: &mut Pass<'_>, set: &Value, hash: &str) {
     let pods = pass.active_pods_of(set);
     let ending = pass.pods_of(set);
-    for node in pass.api.objects("nodes", "") {
+    for node in nodes(pass, set) {
         let name = object::name(&node);
         let taken = pods.iter().chain(&ending).any(|pod| node_of(pod) == name);
         if taken {
@@ -68,7 +105,7 @@ fn replace(pass: &Pass<'_>, set: &Value, hash: &str) {
     if strategy["type"] == "OnDelete" {
         return;
     }
-    let nodes = pass.api.objects("nodes", "").len();
+    let nodes = nodes(pass, set).len();
     let allowed = share(&strategy["rollingUpdate"]["maxUnavailable"], nodes, true).max(1);
     let pods: Vec<Arc<Value>> = pass.active_pods_of(set);
     let healthy = pods.iter().filter(|pod| is_ready(pod)).count();
@@ -88,7 +125,7 @@ fn replace(pass: &Pass<'_>, set: &Value, hash: &str) {
 }
 
 fn status(pass: &mut Pass<'_>, set: &Value, hash: &str) -> Value {
-    let nodes = pass.api.objects("nodes", "").len();
+    let nodes = nodes(pass, set).len();
     let pods = pass.active_pods_of(set);
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
     let available = pods

@@ -45,10 +45,19 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
 
 fn sort(deployment: &Value, mut sets: Vec<Arc<Value>>) -> Sets {
     sets.sort_by_key(|set| revision_of(set));
-    let hash = revision::hash(&deployment["spec"]["template"]);
+    let template = &deployment["spec"]["template"];
+    let hash = revision::hash(template);
+    // Sets that another cluster made have names of its own: there the template tells.
     let at = sets
         .iter()
-        .position(|set| object::labels(set)[HASH] == hash.as_str());
+        .position(|set| object::labels(set)[HASH] == hash.as_str())
+        .or_else(|| {
+            sets.iter().rposition(|set| {
+                let mut own = set["spec"]["template"].clone();
+                object::remove(&mut own["metadata"]["labels"], HASH);
+                revision::is_same(&own, template)
+            })
+        });
     let new = at.map(|at| sets.remove(at));
     Sets { new, old: sets }
 }

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
     pass.everything(|pass, one| {
-        let mut owners = items(&one["metadata"], "ownerReferences")
-            .filter_map(|owner| owner["uid"].as_str())
-            .peekable();
-        let orphaned = owners.peek().is_some() && !owners.any(|uid| pass.memory.exists(uid));
+        let mut owners = items(&one["metadata"], "ownerReferences").peekable();
+        // An owner of a kind that is not served here may live: the collector then leaves its dependents alone.
+        let may_live = |owner: &Value| {
+            let uid = owner["uid"].as_str().unwrap_or_default();
+            pass.memory.exists(uid) || pass.api.path(owner).is_err()
+        };
+        let orphaned = owners.peek().is_some() && !owners.any(may_live);
         if !object::is_terminating(one) {
             if orphaned {
                 pass.delete(one, json!({"propagationPolicy": "Background"}));

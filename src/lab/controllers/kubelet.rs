@@ -24,7 +24,12 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
         let uid = object::meta(pod, "uid").to_owned();
         if object::is_terminating(pod) {
             end(pass, pod, uid);
-        } else if pod["spec"]["nodeName"].is_null() {
+            return;
+        }
+        if pass.settings.settled.contains(&uid) {
+            return;
+        }
+        if pod["spec"]["nodeName"].is_null() {
             place(pass, pod);
         } else if !matches!(
             pod["status"]["phase"].as_str(),
@@ -47,14 +52,16 @@ fn end(pass: &mut Pass<'_>, pod: &Value, uid: String) {
 }
 
 fn place(pass: &Pass<'_>, pod: &Value) {
-    let nodes = pass.settings.nodes.max(1);
+    let nodes = pass.api.objects("nodes", "");
     let digest = Sha256::digest(object::meta(pod, "uid"));
-    let node = format!("lab-{}", usize::from(digest[0]) % nodes + 1);
+    let Some(node) = nodes.get(usize::from(digest[0]) % nodes.len().max(1)) else {
+        return;
+    };
     pass.send(
         "POST",
         pod,
         "/binding",
-        json!({"target": {"kind": "Node", "name": node}}),
+        json!({"target": {"kind": "Node", "name": object::name(node)}}),
     );
 }
 

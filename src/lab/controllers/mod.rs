@@ -25,6 +25,7 @@ use super::api::object;
 use memory::Memory;
 use pass::Pass;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -45,8 +46,10 @@ pub struct Settings {
     pub runs: Running,
     /// How long a pod takes to end.
     pub stop: Duration,
-    /// How many nodes there are.
+    /// How many nodes are added to those that are there.
     pub nodes: usize,
+    /// Pods, by uid, that their nodes leave as they are until they end: what was going on before the lab began goes on.
+    pub settled: BTreeSet<String>,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             }),
             stop: Duration::from_secs(1),
             nodes: 3,
+            settled: BTreeSet::new(),
         }
     }
 }

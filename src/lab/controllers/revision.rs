@@ -22,6 +22,17 @@ pub(super) fn hash(template: &Value) -> String {
         .collect()
 }
 
+/// Whether two templates are the same, however they are written.
+pub(super) fn is_same(one: &Value, other: &Value) -> bool {
+    let plain = |template: &Value| {
+        let mut plain = template.clone();
+        object::remove(&mut plain, "$patch");
+        object::drop_nulls(&mut plain);
+        plain
+    };
+    one == other || plain(one) == plain(other)
+}
+
 /// The name of the current template among the owner's revisions; stores it where it is new.
 pub(super) fn ensure(pass: &Pass<'_>, owner: &Value) -> String {
     let hash = hash(&owner["spec"]["template"]);
@@ -37,7 +48,21 @@ pub(super) fn ensure(pass: &Pass<'_>, owner: &Value) -> String {
         .filter_map(|revision| revision["revision"].as_u64())
         .max()
         .unwrap_or(0);
-    match mine().find(|revision| object::name(revision) == name) {
+    // Revisions that another cluster stored have names of its own: there the template tells, and the newest counts.
+    let found = mine()
+        .find(|revision| object::name(revision) == name)
+        .or_else(|| {
+            mine()
+                .filter(|revision| {
+                    is_same(
+                        &revision["data"]["spec"]["template"],
+                        &owner["spec"]["template"],
+                    )
+                })
+                .max_by_key(|revision| revision["revision"].as_u64())
+        });
+    let name = found.map_or(name, |revision| object::name(revision).to_owned());
+    match found {
         Some(found) if found["revision"].as_u64() != Some(last) => {
             let mut next = (**found).clone();
             next["revision"] = json!(last + 1);

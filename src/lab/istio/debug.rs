@@ -7,7 +7,6 @@ use super::proxies;
 use super::proxies::Connection;
 use crate::lab::api::ApiServer;
 use crate::mesh::injection::Proxy;
-use crate::mesh::version::Version;
 use axum::body::Body;
 use http::Request;
 use http::Response;
@@ -147,7 +146,7 @@ fn syncz(istiod: &Istiod, connections: &[Connection]) -> String {
     let modern = istiod.version.syncz_has_errors();
     let entries: Vec<Value> = connections
         .iter()
-        .map(|connection| entry(connection, &istiod.version))
+        .map(|connection| entry(connection, istiod))
         .collect();
     if modern {
         return Value::Array(entries).to_string();
@@ -172,16 +171,16 @@ fn syncz(istiod: &Istiod, connections: &[Connection]) -> String {
     }
 }
 
-fn entry(connection: &Connection, istiod: &Version) -> Value {
-    let modern = istiod.syncz_has_errors();
+fn entry(connection: &Connection, istiod: &Istiod) -> Value {
+    let modern = istiod.version.syncz_has_errors();
     let mut entry = if modern {
-        json!({"cluster_id": "Kubernetes", "proxy": connection.proxy, "proxy_type": "sidecar", "istio_version": connection.version})
+        json!({"cluster_id": istiod.cluster, "proxy": connection.proxy, "proxy_type": "sidecar", "istio_version": connection.version})
     } else {
         json!({"proxy": connection.proxy, "istio_version": connection.version})
     };
     let mut resources = json!({});
     for (name, url, _) in TYPES {
-        let sent = connection.nonce(name, istiod);
+        let sent = connection.nonce(name, &istiod.version);
         let rejected = connection.fault == Some(ProxyFault::Nack) && name == "cluster";
         let silent = rejected || connection.fault == Some(ProxyFault::NeverAck);
         let acked = if silent { "" } else { sent.as_str() };

@@ -13,18 +13,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const AGENT: &str = "pilot-discovery";
-/// The lab's root of trust, one for all revisions, in the base64 of webhook configurations.
-const CA_BUNDLE: &str =
+/// The lab's own root of trust, one for all revisions, in the base64 of webhook configurations.
+pub(super) const CA_BUNDLE: &str =
     "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCmxhYgotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==";
 const ROOT: &str = "-----BEGIN CERTIFICATE-----\nlab\n-----END CERTIFICATE-----\n";
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Keeps at it until the server is gone.
-pub(super) async fn run(api: &ApiServer) {
+pub(super) async fn run(api: &ApiServer, ca_bundle: &str) {
     let mut news = api.revisions();
     loop {
         news.mark_unchanged();
-        look(api);
+        look(api, ca_bundle);
         if news.changed().await.is_err() {
             return;
         }
@@ -32,7 +32,7 @@ pub(super) async fn run(api: &ApiServer) {
     }
 }
 
-fn look(api: &ApiServer) {
+fn look(api: &ApiServer, ca_bundle: &str) {
     let planes: BTreeMap<String, Istiod> = Istiod::ready(api)
         .into_iter()
         .map(|istiod| (istiod.revision.clone(), istiod))
@@ -49,7 +49,7 @@ fn look(api: &ApiServer) {
             "",
         ) {
             if is_own(&found, &[names.injector()]) {
-                keep(api, &found, false);
+                keep(api, &found, ca_bundle, false);
             }
         }
         for found in api.objects(
@@ -57,7 +57,7 @@ fn look(api: &ApiServer) {
             "",
         ) {
             if is_own(&found, &names.validators()) {
-                keep(api, &found, true);
+                keep(api, &found, ca_bundle, true);
             }
         }
     }
@@ -66,10 +66,10 @@ fn look(api: &ApiServer) {
     }
 }
 
-fn keep(api: &ApiServer, found: &Value, validator: bool) {
+fn keep(api: &ApiServer, found: &Value, ca_bundle: &str, validator: bool) {
     let mut next = found.clone();
     for webhook in items_mut(&mut next, "webhooks") {
-        webhook["clientConfig"]["caBundle"] = json!(CA_BUNDLE);
+        webhook["clientConfig"]["caBundle"] = json!(ca_bundle);
         if validator {
             webhook["failurePolicy"] = json!("Fail");
         }

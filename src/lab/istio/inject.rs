@@ -144,7 +144,7 @@ fn add_containers(pod: &mut Value, istiod: &Istiod, names: &Names<'_>) {
     let environment = json!([
         {"name": "CA_ADDR", "value": address},
         {"name": "PROXY_CONFIG", "value": format!("{config}\n")},
-        {"name": "ISTIO_META_CLUSTER_ID", "value": "Kubernetes"},
+        {"name": "ISTIO_META_CLUSTER_ID", "value": istiod.cluster},
         {"name": "ISTIO_META_MESH_ID", "value": "cluster.local"},
     ]);
     // A gateway brings its container along and only wants it filled in.

@@ -15,6 +15,8 @@ pub(super) struct Istiod {
     pub(super) pod: String,
     pub(super) revision: String,
     pub(super) version: Version,
+    /// What it calls its own cluster.
+    pub(super) cluster: String,
     /// Whether it answers.
     pub(super) ready: bool,
 }
@@ -41,6 +43,11 @@ impl Istiod {
                 .unwrap_or(DEFAULT)
                 .to_owned(),
             version: tag.parse().ok()?,
+            cluster: items(container, "env")
+                .find(|variable| variable["name"] == "CLUSTER_ID")
+                .and_then(|variable| variable["value"].as_str())
+                .unwrap_or("Kubernetes")
+                .to_owned(),
             ready: ready && !object::is_terminating(pod),
         })
     }

@@ -73,6 +73,8 @@ pub struct Settings {
     pub admitted_per_second: u32,
     /// How each proxy behaves.
     pub behaviour: Behaviours,
+    /// The root of trust that every istiod writes into its webhooks, in base64.
+    pub ca_bundle: String,
 }
 
 impl Default for Settings {
@@ -80,6 +82,7 @@ impl Default for Settings {
         Self {
             admitted_per_second: 25,
             behaviour: Arc::new(|_| Behaviour::default()),
+            ca_bundle: duties::CA_BUNDLE.to_owned(),
         }
     }
 }
@@ -110,15 +113,18 @@ pub fn start(api: &ApiServer, settings: Settings) -> JoinHandle<()> {
         settings,
     });
     api.set_admission(Arc::clone(&mesh) as Arc<dyn Admission>);
-    api.set_listener(mesh);
+    api.set_listener(Arc::clone(&mesh) as Arc<dyn Listener>);
     let api = api.clone();
-    tokio::spawn(async move { duties::run(&api).await })
+    tokio::spawn(async move { duties::run(&api, &mesh.settings.ca_bundle).await })
 }
 
 impl Admission for Mesh {
     fn mutate(&self, webhook: &Value, pod: Value) -> Result<Value, String> {
         let api = self.api.upgrade().ok_or("the server is gone")?;
         let service = &webhook["clientConfig"]["service"];
+        if service.is_null() {
+            return Ok(pod);
+        }
         let (namespace, name) = (
             service["namespace"].as_str().unwrap_or_default(),
             service["name"].as_str().unwrap_or_default(),
@@ -126,8 +132,17 @@ impl Admission for Mesh {
         if api.object("services", namespace, name).is_none() {
             return Err(format!("service \"{name}\" not found"));
         }
-        let istiod = Istiod::behind(&api, namespace, name)
-            .ok_or_else(|| format!("no endpoints available for service \"{name}\""))?;
+        let Some(istiod) = Istiod::behind(&api, namespace, name) else {
+            // Another one's webhook, whose server the lab does not have: where it lives it lets everything pass.
+            let endpoints = api.object("endpoints", namespace, name).unwrap_or_default();
+            let lives = object::items(&endpoints, "subsets")
+                .any(|subset| object::items(subset, "addresses").next().is_some());
+            return if lives {
+                Ok(pod)
+            } else {
+                Err(format!("no endpoints available for service \"{name}\""))
+            };
+        };
         if webhook["clientConfig"]["caBundle"]
             .as_str()
             .is_none_or(str::is_empty)

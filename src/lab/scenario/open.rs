@@ -1,6 +1,6 @@
 //! From a scenario to a running lab.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use super::{Gate, Scenario, pod};
 use crate::lab::api::{ApiServer, Options, StatusError, object};
 use crate::lab::controllers::{self, Readiness};
 use crate::lab::istio::{self, UnknownIstio};
+use crate::lab::snapshot;
 use crate::mesh::injection::{Proxy, shape};
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
+use crate::snapshot::Snapshot;
 
 /// How long the start waits for the pods; a scenario may begin with some that are never ready.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,6 +38,9 @@ pub enum OpenError {
     /// The lab does not know that Kubernetes.
     #[error("the lab knows no Kubernetes {0}: only 1.21 to 1.35")]
     Kubernetes(Version),
+    /// The lab does not know the Kubernetes of the snapshot.
+    #[error("the lab knows Kubernetes from 1.21 on, and the snapshot is of `{0}`")]
+    Old(String),
     /// A tag stands for nothing.
     #[error(
         "the tag `{tag}` stands for the revision `{revision}`, which the scenario does not have"
@@ -47,7 +52,7 @@ pub enum OpenError {
         revision: String,
     },
     /// The API server does not take an object of it.
-    #[error("the API server refuses the {what} of the scenario: {why}")]
+    #[error("the lab's API server refuses {what}: {why}")]
     Refused {
         /// `Deployment shop/cart`.
         what: String,
@@ -67,8 +72,11 @@ pub struct Lab {
     pub gates: Vec<Gate>,
     crash: CancellationToken,
     faults: Vec<AbortOnDropHandle<()>>,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: Tasks,
 }
+
+/// The controllers and Istio.
+type Tasks = [AbortOnDropHandle<()>; 2];
 
 impl Lab {
     /// Returns when a fault says that `plan` dies.
@@ -103,14 +111,12 @@ impl Scenario {
             minor: self.minor(&versions)?,
             seed,
             start,
+            ..Options::default()
         });
         let (dice, down) = (Dice(seed), Down::default());
         self.install(&api, &versions)?;
-        let tasks = [
-            controllers::start(&api, self.controllers(dice, down.clone())),
-            istio::start(&api, self.mesh(dice)),
-        ]
-        .map(AbortOnDropHandle::new);
+        let (controllers, mesh) = (self.controllers(dice, down.clone()), self.mesh(dice));
+        let tasks = start(&api, controllers, mesh);
         if !until(&api, PATIENCE, || is_up(&api, "istio-system")).await {
             return Err(OpenError::NotUp);
         }
@@ -127,6 +133,38 @@ impl Scenario {
             names.iter().all(|name| is_up(&api, name))
         })
         .await;
+        Ok(self.arm(api, tasks, dice, down))
+    }
+
+    /// Brings a snapshot to life. The cluster is that of the snapshot, with its pods and proxies as they were; from the
+    /// scenario come the times and behaviours of what is made from now on, and the faults. To be called within a
+    /// runtime.
+    ///
+    /// # Errors
+    /// What the snapshot has and the lab does not.
+    pub fn open_snapshot(&self, snapshot: &Snapshot, seed: u64) -> Result<Lab, OpenError> {
+        let kubernetes = snapshot.kubernetes.parse::<Version>();
+        let minor = match &kubernetes {
+            Ok(version) if version.major() == 1 && version.minor() >= *KUBERNETES.start() => {
+                version.minor().min(*KUBERNETES.end())
+            }
+            _ => return Err(OpenError::Old(snapshot.kubernetes.clone())),
+        };
+        let api = ApiServer::new(&Options {
+            minor,
+            version: Some(snapshot.kubernetes.clone()),
+            seed,
+            start: snapshot.taken,
+        });
+        let (dice, down) = (Dice(seed), Down::default());
+        let (mut controllers, mut mesh) = (self.controllers(dice, down.clone()), self.mesh(dice));
+        snapshot::restore(&api, snapshot, &mut controllers, &mut mesh)?;
+        let tasks = start(&api, controllers, mesh);
+        Ok(self.arm(api, tasks, dice, down))
+    }
+
+    /// Puts the faults into effect.
+    fn arm(&self, api: ApiServer, tasks: Tasks, dice: Dice, down: Down) -> Lab {
         let world = World {
             api: api.clone(),
             dice,
@@ -136,13 +174,13 @@ impl Scenario {
         };
         let faults = self.faults.iter().enumerate();
         let faults = faults.filter_map(|(number, fault)| strike::arm(&world, number, fault));
-        Ok(Lab {
+        Lab {
             api,
             gates: self.gates.clone(),
             faults: faults.collect(),
             crash: world.crash,
             _tasks: tasks,
-        })
+        }
     }
 
     /// The version of each revision.
@@ -238,6 +276,7 @@ impl Scenario {
             }),
             stop: self.timing.pod_stop.0,
             nodes: usize::try_from(self.timing.nodes).unwrap_or(usize::MAX),
+            settled: BTreeSet::new(),
         }
     }
 
@@ -254,8 +293,17 @@ impl Scenario {
                     fault: found.and_then(|behaviour| behaviour.proxy).map(Into::into),
                 }
             }),
+            ..istio::Settings::default()
         }
     }
+}
+
+fn start(api: &ApiServer, controllers: controllers::Settings, mesh: istio::Settings) -> Tasks {
+    [
+        controllers::start(api, controllers),
+        istio::start(api, mesh),
+    ]
+    .map(AbortOnDropHandle::new)
 }
 
 fn put(api: &ApiServer, one: &Value) -> Result<(), OpenError> {

@@ -178,11 +178,7 @@ fn rejection(seen: &Seen<'_>) -> Option<String> {
             state.error.trim()
         ));
     }
-    if entry.knows_errors {
-        return None;
-    }
-    let (kind, _) = entry.types.iter().find(|(_, state)| state.is_pending())?;
-    let (count, reason) = seen.answer.metrics.as_ref()?.rejects_of(seen.id)?;
+    let (kind, count, reason) = seen.answer.counted_rejection(entry)?;
     let reason = if reason.is_empty() {
         String::new()
     } else {

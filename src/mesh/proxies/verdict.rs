@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Connection, Metrics, ProxyId, SyncEntry};
+use super::{Connection, Metrics, ProxyId, SyncEntry, XdsType};
 use crate::mesh::version::Version;
 
 /// The phase of a pod.
@@ -58,6 +58,28 @@ pub struct EndpointAnswer {
     pub connections: Option<Vec<Connection>>,
     /// Its `/metrics`, needed only where syncz does not tell errors.
     pub metrics: Option<Metrics>,
+}
+
+impl EndpointAnswer {
+    /// Whether a proxy rejects what it is sent on a connection: as syncz tells it, or else by the counters.
+    pub fn is_rejected(&self, entry: &SyncEntry) -> bool {
+        entry.types.values().any(|state| !state.error.is_empty())
+            || self.counted_rejection(entry).is_some()
+    }
+
+    /// What looks like a missing answer where syncz knows no errors, and is a rejection by the counters: of which type,
+    /// how many, and why.
+    pub(super) fn counted_rejection<'a>(
+        &self,
+        entry: &'a SyncEntry,
+    ) -> Option<(&'a XdsType, f64, String)> {
+        if entry.knows_errors {
+            return None;
+        }
+        let (kind, _) = entry.types.iter().find(|(_, state)| state.is_pending())?;
+        let (count, reason) = self.metrics.as_ref()?.rejects_of(&entry.id)?;
+        Some((kind, count, reason))
+    }
 }
 
 /// Where the proxies should be.

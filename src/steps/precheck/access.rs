@@ -64,11 +64,7 @@ pub(super) async fn check(
     cluster: &Cluster,
     report: &mut Report,
 ) -> Result<(), StepError> {
-    let wide = CLUSTER.iter().map(|needed| permission(needed, None));
-    let narrow = ISTIO
-        .iter()
-        .map(|needed| permission(needed, Some(&step.istio_namespace)));
-    let wanted: Vec<Permission> = wide.chain(narrow).collect();
+    let wanted = needed(&step.istio_namespace);
     let denied = denied(cluster, &wanted).await?;
     if denied.is_empty() {
         report.pass(
@@ -104,6 +100,21 @@ async fn denied(cluster: &Cluster, wanted: &[Permission]) -> Result<Vec<String>,
         .filter(|(_, allowed)| !allowed)
         .map(|(permission, _)| permission.to_string())
         .collect())
+}
+
+/// All that is asked about.
+pub(in crate::steps) fn asked(istio_namespace: &str) -> Vec<Permission> {
+    let watched = WATCHED.iter().map(|one| permission(one, None));
+    needed(istio_namespace).into_iter().chain(watched).collect()
+}
+
+/// What the steps of a canary upgrade need.
+fn needed(istio_namespace: &str) -> Vec<Permission> {
+    let wide = CLUSTER.iter().map(|needed| permission(needed, None));
+    let narrow = ISTIO
+        .iter()
+        .map(|needed| permission(needed, Some(istio_namespace)));
+    wide.chain(narrow).collect()
 }
 
 fn permission(needed: &(&str, &str, &str), namespace: Option<&str>) -> Permission {

@@ -3,7 +3,7 @@
 //! `istioctl x precheck` knows neither the target version nor the webhooks, tags, budgets and workloads
 //! (`istioctl/pkg/precheck/precheck.go`).
 
-mod access;
+pub(in crate::steps) mod access;
 mod crds;
 mod finding;
 mod injectors;

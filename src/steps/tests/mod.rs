@@ -5,6 +5,7 @@ mod label_ns;
 mod precheck;
 mod requests;
 mod restart;
+mod snapshot;
 mod upgrade;
 
 use std::sync::{Arc, Mutex};
