@@ -8,6 +8,7 @@ mod readme;
 mod run;
 mod scenarios;
 mod serve;
+mod snapshot;
 mod valid;
 
 #[test]

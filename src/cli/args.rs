@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::snapshot::SnapshotArgs;
 use crate::model::Span;
 
 /// Declarative Istio upgrades: reviewed, rehearsed, reversible.
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     /// The embedded cluster
     #[command(subcommand)]
     Lab(LabCommand),
+    /// Take a snapshot of a cluster, to rehearse against
+    Snapshot(SnapshotArgs),
     /// Explain a step kind, a diagnostic code, or the exit codes
     Explain(ExplainArgs),
     /// Print a JSON schema
@@ -176,7 +179,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Run against the embedded cluster, simulated in the process: a scenario's name or file (see `plan explain lab`)
+    /// Run against the embedded cluster, simulated in the process: a scenario's name or file, or a snapshot (see `plan explain lab`)
     #[arg(long, value_name = "SCENARIO", num_args = 0..=1, require_equals = true, default_missing_value = "shop",
           conflicts_with_all = ["context", "kubeconfig", "impersonate"])]
     pub(crate) lab: Option<String>,
@@ -389,7 +392,7 @@ pub(crate) enum LabCommand {
 /// `plan lab serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// What it holds: a scenario's name or file
+    /// What it holds: a scenario's name or file, or a snapshot
     #[arg(default_value = "shop")]
     pub(crate) scenario: String,
 

@@ -6,24 +6,23 @@ use std::path::Path;
 use super::args::ClusterArgs;
 use super::error::CliError;
 use super::exit::Exit;
-use super::scenario::{inventory, not_opened};
+use super::scenario::Beginning;
 use super::source::Source;
 use crate::check::{ClusterFacts, Loaded};
 use crate::cluster::{Cluster, ConnectOptions, LeaseError, Leases};
-use crate::lab::scenario::{Lab, Scenario};
+use crate::lab::scenario::Lab;
 use crate::model::RunId;
 
 /// Starts a lab for a plan.
 pub(super) async fn lab(
-    scenario: &Scenario,
+    beginning: &Beginning,
     seed: u64,
     dry_run: bool,
 ) -> Result<(Lab, Cluster, ClusterFacts), CliError> {
-    let lab = scenario.open(seed).await;
-    let lab = lab.map_err(|error| not_opened(&error))?;
+    let lab = beginning.open(None, seed).await?;
     say!(
         "lab: {}, simulated in this process; --seed {seed} repeats it",
-        inventory(scenario)
+        beginning.inventory()
     );
     let agent = if dry_run { "plan-dry-run" } else { "plan" };
     let cluster = Cluster::from_service(lab.api.service(agent), dry_run);

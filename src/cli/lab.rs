@@ -15,9 +15,8 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     let broken = |error: &std::io::Error| CliError::new(Exit::Bug, "no signals").because(error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| broken(&error))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| broken(&error))?;
-    let scenario = scenario::alone(scenario::read(&args.scenario)?);
-    let lab = scenario.open_at(origin::now(), 0).await;
-    let lab = lab.map_err(|error| scenario::not_opened(&error))?;
+    let beginning = scenario::alone(scenario::read(&args.scenario)?);
+    let lab = beginning.open(Some(origin::now()), 0).await?;
     lab.api.evaluate_rbac();
     let door = lab.api.open(args.port).await.map_err(|error| {
         CliError::usage(format!("port {} cannot be taken", args.port)).because(&error)
@@ -26,7 +25,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     let kubeconfig = write(args.kubeconfig_out.as_deref(), &door.kubeconfig())?;
     anstream::eprintln!(
         "lab: {}, simulated in this process",
-        scenario::inventory(&scenario)
+        beginning.inventory()
     );
     anstream::eprintln!(
         "it serves {url} until Ctrl-C; export KUBECONFIG={}",

@@ -26,6 +26,7 @@ mod resume;
 mod run;
 mod scenario;
 mod schema;
+mod snapshot;
 mod source;
 mod status;
 mod style;
@@ -82,6 +83,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Reject(args) => answer::answer(args, false),
         Command::Cancel(args) => wait_for(answer::cancel(args)),
         Command::Lab(LabCommand::Serve(args)) => wait_for(lab::serve(args)),
+        Command::Snapshot(args) => wait_for(snapshot::run(args)),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => Ok(schema::run(args)),
         Command::New(args) => new::run(args),

@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{count, show};
 use crate::check::{Checked, Role, Work, document};
 use crate::diagnostic::suggest::closest;
 use crate::lab::istio;
-use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, OpenError, Scenario, named};
+use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, Scenario, named};
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
+use crate::snapshot::Snapshot;
 use crate::steps::{Answer, Simulated};
 
 /// The version that the lab begins with where neither plan nor scenario names one.
@@ -22,11 +25,62 @@ const OLD: &str = "1.5.10";
 /// The namespace that the lab begins with where neither plan nor scenario names one.
 const SHOP: &str = "shop";
 
-/// Reads a scenario by its name, or from a file.
+/// What a lab begins with: a scenario, or a snapshot to which things happen as a scenario says.
+pub(super) struct Beginning {
+    /// The scenario.
+    pub(super) scenario: Scenario,
+    /// The cluster that takes the place of what the scenario describes.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+impl Beginning {
+    /// Starts the lab, at this time where one is given; that of a snapshot goes on from when it was taken.
+    ///
+    /// # Errors
+    /// What of it the lab does not have.
+    pub(super) async fn open(&self, at: Option<Timestamp>, seed: u64) -> Result<Lab, CliError> {
+        let opened = match (&self.snapshot, at) {
+            (Some(snapshot), _) => self.scenario.open_snapshot(snapshot, seed),
+            (None, Some(at)) => self.scenario.open_at(at, seed).await,
+            (None, None) => self.scenario.open(seed).await,
+        };
+        opened.map_err(|error| {
+            CliError::new(Exit::Invalid, "the lab cannot be opened").because(&error)
+        })
+    }
+
+    /// What there is, in a line.
+    pub(super) fn inventory(&self) -> String {
+        match &self.snapshot {
+            Some(snapshot) => format!(
+                "{}: {}",
+                self.scenario.name,
+                super::snapshot::inventory(snapshot)
+            ),
+            None => inventory(&self.scenario),
+        }
+    }
+}
+
+/// Reads a scenario by its name, or from a file, or a snapshot.
 ///
 /// # Errors
 /// Usage, where there is none; invalid, where something is wrong in it.
-pub(super) fn read(scenario: &str) -> Result<Scenario, CliError> {
+pub(super) fn read(name: &str) -> Result<Beginning, CliError> {
+    if super::snapshot::is_snapshot(name) {
+        return Ok(Beginning {
+            scenario: Scenario::new(name),
+            snapshot: Some(super::snapshot::read(name)?),
+        });
+    }
+    let scenario = scenario(name)?;
+    Ok(Beginning {
+        scenario,
+        snapshot: None,
+    })
+}
+
+fn scenario(scenario: &str) -> Result<Scenario, CliError> {
     let path = Path::new(scenario);
     let bytes = match named(scenario) {
         Some(text) => text.as_bytes().to_vec(),
@@ -58,7 +112,10 @@ fn unknown(scenario: &str) -> CliError {
 ///
 /// # Errors
 /// That the plan begins with something that is no version.
-pub(super) fn fit(scenario: Scenario, checked: &Checked) -> Result<Scenario, CliError> {
+pub(super) fn fit(mut beginning: Beginning, checked: &Checked) -> Result<Beginning, CliError> {
+    if beginning.snapshot.is_some() {
+        return Ok(beginning);
+    }
     let mut version = None;
     let mut namespaces = BTreeSet::new();
     for task in checked.tasks() {
@@ -80,20 +137,25 @@ pub(super) fn fit(scenario: Scenario, checked: &Checked) -> Result<Scenario, Cli
     let version: Version = text
         .parse()
         .map_err(|_| CliError::usage(format!("the lab knows no Istio `{text}`")))?;
-    Ok(scenario.fit(&version, namespaces.iter().map(String::as_str)))
+    let names = namespaces.iter().map(String::as_str);
+    beginning.scenario = beginning.scenario.fit(&version, names);
+    Ok(beginning)
 }
 
 /// Fills in what the scenario leaves open where there is no plan.
 ///
 /// # Panics
 /// Never: the version is the program's own.
-pub(super) fn alone(scenario: Scenario) -> Scenario {
-    let version = OLD.parse().expect("a version");
-    scenario.fit(&version, [SHOP])
+pub(super) fn alone(mut beginning: Beginning) -> Beginning {
+    if beginning.snapshot.is_none() {
+        let version = OLD.parse().expect("a version");
+        beginning.scenario = beginning.scenario.fit(&version, [SHOP]);
+    }
+    beginning
 }
 
 /// What a scenario has, in a line: `Istio 1.5.10 with a shop in default`.
-pub(super) fn inventory(scenario: &Scenario) -> String {
+fn inventory(scenario: &Scenario) -> String {
     let versions = scenario.istio.revisions.iter().filter_map(|revision| {
         let version = revision.version.as_ref()?;
         Some(match revision.name.as_str() {
@@ -138,11 +200,6 @@ pub(super) fn simulated(lab: &Lab) -> Simulated {
             })
         }),
     }
-}
-
-/// Why a lab did not open.
-pub(super) fn not_opened(error: &OpenError) -> CliError {
-    CliError::new(Exit::Invalid, "the lab cannot be opened").because(error)
 }
 
 /// The page of the lab.

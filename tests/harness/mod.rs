@@ -188,12 +188,7 @@ impl Mesh {
             server.seed(&Shape::revision(&version.parse().unwrap(), revision).configuration());
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let serving = server.clone();
-        runtime.spawn(async move { serving.serve(listener).await });
+        let port = serve(&runtime, &server);
         Self {
             server,
             _runtime: runtime,
@@ -203,18 +198,34 @@ impl Mesh {
 
     /// Writes a kubeconfig that leads to it, and returns its path.
     pub(crate) fn kubeconfig(&self, desk: &Desk) -> String {
-        let text = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
-             clusters: [{{ name: lab, cluster: {{ server: 'http://127.0.0.1:{}' }} }}]\n\
-             users: [{{ name: lab, user: {{}} }}]\n\
-             contexts: [{{ name: lab, context: {{ cluster: lab, user: lab }} }}]\n",
-            self.port
-        );
-        desk.file("kubeconfig", &text).display().to_string()
+        kubeconfig(desk, self.port)
     }
 
     /// A namespace's labels.
     pub(crate) fn labels(&self, namespace: &str) -> serde_json::Value {
         self.server.object("namespaces", "", namespace).unwrap()["metadata"]["labels"].clone()
     }
+}
+
+/// Serves on a port of loopback for as long as the runtime lives.
+pub(crate) fn serve(runtime: &tokio::runtime::Runtime, server: &ApiServer) -> u16 {
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = server.clone();
+    runtime.spawn(async move { serving.serve(listener).await });
+    port
+}
+
+/// Writes a kubeconfig that leads to a port of loopback, and returns its path.
+pub(crate) fn kubeconfig(desk: &Desk, port: u16) -> String {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
+             clusters: [{{ name: lab, cluster: {{ server: 'http://127.0.0.1:{}' }} }}]\n\
+             users: [{{ name: lab, user: {{}} }}]\n\
+             contexts: [{{ name: lab, context: {{ cluster: lab, user: lab }} }}]\n",
+        port
+    );
+    desk.file("kubeconfig", &text).display().to_string()
 }

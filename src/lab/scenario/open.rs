@@ -153,7 +153,8 @@ impl Scenario {
         let api = ApiServer::new(&Options {
             minor,
             version: Some(snapshot.kubernetes.clone()),
-            seed,
+            // A snapshot may be of a lab with the same seed, whose uids are not to come again.
+            seed: seed ^ snapshot.taken.as_nanosecond().unsigned_abs() as u64,
             start: snapshot.taken,
         });
         let (dice, down) = (Dice(seed), Down::default());

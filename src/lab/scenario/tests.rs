@@ -143,7 +143,7 @@ async fn what_the_lab_does_not_have_is_said() {
     .err()
     .expect("an error");
     assert!(
-        error.to_string().contains("refuses the Namespace /No_Name"),
+        error.to_string().contains("refuses Namespace /No_Name"),
         "{error}"
     );
 }
