@@ -112,11 +112,17 @@ const ISTIOD_ENV: [&str; 19] = [
 /// Of a proxy's variables those that tell its control plane and cluster; of `PROXY_CONFIG` only the address.
 const PROXY_ENV: [&str; 2] = ["CA_ADDR", "ISTIO_META_CLUSTER_ID"];
 
-/// The annotations outside Istio's domains that steps or controllers read.
-const ANNOTATIONS: [&str; 3] = [
+/// The annotations outside Istio's domains that steps or controllers read, or that Istio's charts set: an install
+/// compares them.
+const ANNOTATIONS: [&str; 8] = [
     "deployment.kubernetes.io/revision",
+    "helm.sh/resource-policy",
     "kubectl.kubernetes.io/restartedAt",
+    "kubernetes.io/description",
     "plan/restarted-by",
+    "prometheus.io/path",
+    "prometheus.io/port",
+    "prometheus.io/scrape",
 ];
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -209,10 +215,8 @@ impl<'a> Redactor<'a> {
                 pod_status(&mut object);
             }
             "ConfigMap" => self.config_map(&mut object, &namespace, &name),
-            "StatefulSet" => {
-                if remove(&mut object["spec"], "volumeClaimTemplates").is_some() {
-                    self.note(Sort::Volumes, None);
-                }
+            "StatefulSet" if remove(&mut object["spec"], "volumeClaimTemplates").is_some() => {
+                self.note(Sort::Volumes, None);
             }
             "Node" => node(&mut object),
             _ => {}
@@ -447,8 +451,8 @@ fn pod_status(object: &mut Value) {
                     container,
                     &["name", "image", "ready", "started", "restartCount"],
                 );
-                let states = container["state"].as_object().into_iter().flatten();
-                kept["state"] = states
+                let current = container["state"].as_object().into_iter().flatten();
+                kept["state"] = current
                     .map(|(state, of)| {
                         let times = ["startedAt", "finishedAt", "exitCode", "reason"];
                         (state.clone(), pick(of, &times))

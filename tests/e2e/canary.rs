@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::event::EventKind;
+use plan::event::{ActResult, EventKind};
 use serde_json::Value;
 
 use crate::e2e::audit::{self, Fields, Mark, Request};
@@ -33,6 +33,7 @@ fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
 
     let mark = audit::mark(&bed);
     let shown = dry_run(&bed);
+    let rehearsed = rehearse(&bed);
     assert_only_looked(&bed, mark);
 
     let before = snapshot(&bed);
@@ -43,6 +44,11 @@ fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
         .expect(0);
     println!("{}", run.stdout);
     assert_upgraded(&bed, &NAMESPACES, 40);
+    assert_eq!(
+        rehearsed,
+        waves(&state),
+        "what was changed in the lab from the snapshot, and what then was changed"
+    );
     let changes = audit::changes(audit::requests(&bed, mark, "plan/"));
     assert_labels_swapped_at_once(&changes);
     assert_same(&shown, &made(&before, &changes));
@@ -67,6 +73,45 @@ fn dry_run(bed: &Bed) -> Fields {
     }
     assert!(!fields.is_empty(), "{document}");
     fields
+}
+
+/// Takes a snapshot, runs the plan in the lab that begins with it, and tells what was changed there.
+fn rehearse(bed: &Bed) -> [BTreeSet<String>; 5] {
+    let state = StateDir::new();
+    let file = state.file("cluster.json.gz");
+    bed.output(env!("CARGO_BIN_EXE_plan"), &["snapshot", "-o", &file]);
+    let lab = format!("--lab={file}");
+    let arguments = [&UPGRADE[..], &[lab.as_str()]].concat();
+    state.plan(bed, &arguments).expect(0);
+    waves(&state)
+}
+
+/// Which objects each step changed: before the first wave, in each of the three, and after them. That the waves came
+/// one after the other is asserted.
+fn waves(state: &StateDir) -> [BTreeSet<String>; 5] {
+    let mut waves = <[BTreeSet<String>; 5]>::default();
+    let mut last = 0;
+    for event in state.journal() {
+        let EventKind::ActDone {
+            node,
+            act,
+            result: ActResult::Changed,
+        } = event
+        else {
+            continue;
+        };
+        let wave = match node.as_str() {
+            node if node.starts_with("migrate[shop]") => 1,
+            node if node.starts_with("migrate[pay]") => 2,
+            node if node.starts_with("migrate[") => 3,
+            _ if last == 0 => 0,
+            _ => 4,
+        };
+        assert!(last <= wave, "{node} changed {} too late", act.object);
+        last = wave;
+        waves[wave].insert(format!("{node}: {} {}", act.verb, act.object));
+    }
+    waves
 }
 
 /// The dry run's requests were reads, dry runs, reviews of access and requests for tokens, and all went out under its name.

@@ -44,6 +44,11 @@ impl StateDir {
         Self(TempDir::new().expect("a temporary directory"))
     }
 
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
     /// Starts `plan` with these arguments and this directory of runs.
     pub(crate) fn start(&self, bed: &Bed, arguments: &[&str]) -> Running<'_> {
         let sink = |name: &str| {

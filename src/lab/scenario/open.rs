@@ -154,7 +154,7 @@ impl Scenario {
             minor,
             version: Some(snapshot.kubernetes.clone()),
             // A snapshot may be of a lab with the same seed, whose uids are not to come again.
-            seed: seed ^ snapshot.taken.as_nanosecond().unsigned_abs() as u64,
+            seed: seed ^ snapshot.taken.as_microsecond().unsigned_abs(),
             start: snapshot.taken,
         });
         let (dice, down) = (Dice(seed), Down::default());

@@ -280,9 +280,9 @@ async fn a_restart_in_a_lab_from_a_snapshot_is_one_rollout() {
         ("daemonsets", "daemonset"),
     ] {
         let old = named(&lab, name);
-        let patch = json!({ "spec": { "template": { "metadata": { "annotations": { "plan/restarted-by": "x" } } } } });
+        let restart = json!({ "spec": { "template": { "metadata": { "annotations": { "plan/restarted-by": "x" } } } } });
         let path = format!("/apis/apps/v1/namespaces/shop/{resource}/{name}");
-        lab.api.request("test", "PATCH", &path, patch).unwrap();
+        lab.api.request("test", "PATCH", &path, restart).unwrap();
         tokio::time::sleep(Duration::from_secs(120)).await;
         let new = named(&lab, name);
         assert_eq!(old.len(), new.len(), "{name}");

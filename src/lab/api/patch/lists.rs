@@ -63,6 +63,7 @@ pub fn map_is_atomic(path: &[&str], custom: bool) -> bool {
                 | "resourceFieldRef"
                 | "secretKeyRef"
                 | "configMapKeyRef"
+                | "roleRef"
         )
 }
 
