@@ -14,7 +14,7 @@ fn the_upgrade_from_1_5_moves_every_pod() {
     let bed = Bed::up("legacy");
     let state = StateDir::new();
     let arguments = ["run", "plans/upgrade-1.6.yaml", "--yes", "--approve", "all"];
-    let ended = state.plan(&bed, &arguments).expect(0);
+    let ended = state.plan(&bed, &arguments).exits(0);
     println!("{}", ended.stdout);
     assert_upgraded(&bed, &["default"], 20);
     let labelled = bed.list("pods -n default -l istio.io/rev=canary");

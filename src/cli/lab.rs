@@ -23,10 +23,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     })?;
     let url = door.url();
     let kubeconfig = write(args.kubeconfig_out.as_deref(), &door.kubeconfig())?;
-    anstream::eprintln!(
-        "lab: {}, simulated in this process",
-        beginning.inventory()
-    );
+    anstream::eprintln!("lab: {}, simulated in this process", beginning.inventory());
     anstream::eprintln!(
         "it serves {url} until Ctrl-C; export KUBECONFIG={}",
         kubeconfig.display()

@@ -88,27 +88,27 @@ pub(super) async fn run(args: &SnapshotArgs) -> Result<Exit, CliError> {
     } else {
         fs_err::write(&args.output, &bytes).map_err(failed)?;
     }
-    anstream::eprintln!(
+    say!(
         "{name}: {}, {} KiB",
         inventory(&snapshot),
         bytes.len().div_ceil(1024)
     );
     for istiod in &snapshot.istiods {
         if let Answer::Unasked(why) = &istiod.answer {
-            anstream::eprintln!(
+            say!(
                 "  {} could not be asked who is connected, so every proxy counts as connected: {why}",
                 istiod.pod
             );
         }
     }
-    anstream::eprintln!("left out:");
+    say!("left out:");
     for dropped in &snapshot.dropped {
         let count = if dropped.count == 0 {
             String::new()
         } else {
             format!(": {}", dropped.count)
         };
-        anstream::eprintln!("  {}{count}", dropped.what);
+        say!("  {}{count}", dropped.what);
     }
     Ok(Exit::Done)
 }

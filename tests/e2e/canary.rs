@@ -41,7 +41,7 @@ fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
     let state = StateDir::new();
     let run = state
         .plan(&bed, &[&UPGRADE[..], &APPROVE[..]].concat())
-        .expect(0);
+        .exits(0);
     println!("{}", run.stdout);
     assert_upgraded(&bed, &NAMESPACES, 40);
     assert_eq!(
@@ -60,7 +60,7 @@ fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
 /// What the dry run says will change.
 fn dry_run(bed: &Bed) -> Fields {
     let arguments = [&UPGRADE[..], &["--dry-run", "--output", "json"]].concat();
-    let ended = StateDir::new().plan(bed, &arguments).expect(0);
+    let ended = StateDir::new().plan(bed, &arguments).exits(0);
     let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let mut fields = Fields::new();
     let steps = document["steps"].as_array().expect("steps");
@@ -82,7 +82,7 @@ fn rehearse(bed: &Bed) -> [BTreeSet<String>; 5] {
     bed.output(env!("CARGO_BIN_EXE_plan"), &["snapshot", "-o", &file]);
     let lab = format!("--lab={file}");
     let arguments = [&UPGRADE[..], &[lab.as_str()]].concat();
-    state.plan(bed, &arguments).expect(0);
+    state.plan(bed, &arguments).exits(0);
     waves(&state)
 }
 
@@ -203,7 +203,7 @@ fn assert_second_run_changes_nothing(bed: &Bed) {
     let state = StateDir::new();
     let ended = state
         .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
-        .expect(0);
+        .exits(0);
     println!("{}", ended.stdout);
     // An apply that changes nothing is a request, but no change.
     let changes = audit::changes(audit::requests(bed, mark, "plan/"));
@@ -241,7 +241,7 @@ fn assert_one_run_at_a_time(bed: &Bed) {
     );
     let refused = second
         .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
-        .expect(5);
+        .exits(5);
     let holder = first.run_id();
     assert!(
         refused.stderr.contains(&holder),
@@ -249,5 +249,5 @@ fn assert_one_run_at_a_time(bed: &Bed) {
         refused.stderr
     );
     running.interrupt();
-    running.wait().expect(7);
+    running.wait().exits(7);
 }

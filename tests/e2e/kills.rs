@@ -79,7 +79,7 @@ fn a_run_that_is_killed_resumes_to_the_same_end() {
         let id = run.get_or_insert_with(|| state.run_id());
         running = state.start(&bed, &["resume", id, "--yes", "--approve", "all"]);
     }
-    let ended = running.wait().expect(0);
+    let ended = running.wait().exits(0);
     println!("{}", ended.stdout);
     let resumed = state
         .journal()

@@ -2,5 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bed;
+#[path = "../harness/ended.rs"]
+pub(crate) mod ended;
 pub(crate) mod process;
 pub(crate) mod state;

@@ -9,35 +9,13 @@ use plan::event::{Event, EventKind};
 use tempfile::TempDir;
 
 use crate::e2e::bed::Bed;
+use crate::e2e::ended::Ended;
 
 /// How often the journal is looked at.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A directory of runs.
 pub(crate) struct StateDir(TempDir);
-
-/// A process of `plan` that has ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ended {
-    /// Asserts the exit code, and shows what was said otherwise.
-    #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-}
 
 impl StateDir {
     pub(crate) fn new() -> Self {

@@ -17,7 +17,7 @@ fn proxies_that_misbehave_get_their_verdict_and_stop_the_run() {
     let state = StateDir::new();
     let ended = state
         .plan(&bed, &["run", "tests/e2e/verdicts.yaml", "--yes"])
-        .expect(1);
+        .exits(1);
 
     let (error, outcomes) = outcomes(&state);
     let verdicts: BTreeMap<&str, &str> = error

@@ -1,5 +1,7 @@
 //! The binary, driven as a user drives it: in a directory of its own, against an API server on loopback.
 
+mod ended;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -9,6 +11,8 @@ use plan::mesh::injection::shape::Shape;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
+
+pub(crate) use ended::Ended;
 
 /// A directory to work in.
 pub(crate) struct Desk {
@@ -118,52 +122,6 @@ impl Drop for Served {
     }
 }
 
-/// How a command ended.
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ended {
-    /// Asserts the exit code, and shows everything where it is another.
-    #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "\nstdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-
-    /// Asserts that a text was said, on either stream.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Self {
-        let said = self.stdout.contains(text) || self.stderr.contains(text);
-        assert!(
-            said,
-            "`{text}` is not in\nstdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
-        self
-    }
-
-    /// Asserts that a text was not said.
-    #[track_caller]
-    pub(crate) fn hides(self, text: &str) -> Self {
-        let said = self.stdout.contains(text) || self.stderr.contains(text);
-        assert!(
-            !said,
-            "`{text}` is in\nstdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
-        self
-    }
-}
-
 /// An API server on loopback, with two control planes and the namespaces `shop` and `pay` on the old one.
 pub(crate) struct Mesh {
     pub(crate) server: ApiServer,
@@ -222,10 +180,9 @@ pub(crate) fn serve(runtime: &tokio::runtime::Runtime, server: &ApiServer) -> u1
 pub(crate) fn kubeconfig(desk: &Desk, port: u16) -> String {
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
-             clusters: [{{ name: lab, cluster: {{ server: 'http://127.0.0.1:{}' }} }}]\n\
+             clusters: [{{ name: lab, cluster: {{ server: 'http://127.0.0.1:{port}' }} }}]\n\
              users: [{{ name: lab, user: {{}} }}]\n\
              contexts: [{{ name: lab, context: {{ cluster: lab, user: lab }} }}]\n",
-        port
     );
     desk.file("kubeconfig", &text).display().to_string()
 }

@@ -116,7 +116,7 @@ impl Scenario {
         let (dice, down) = (Dice(seed), Down::default());
         self.install(&api, &versions)?;
         let (controllers, mesh) = (self.controllers(dice, down.clone()), self.mesh(dice));
-        let tasks = start(&api, controllers, mesh);
+        let tasks = bring_up(&api, controllers, mesh);
         if !until(&api, PATIENCE, || is_up(&api, "istio-system")).await {
             return Err(OpenError::NotUp);
         }
@@ -160,7 +160,7 @@ impl Scenario {
         let (dice, down) = (Dice(seed), Down::default());
         let (mut controllers, mut mesh) = (self.controllers(dice, down.clone()), self.mesh(dice));
         snapshot::restore(&api, snapshot, &mut controllers, &mut mesh)?;
-        let tasks = start(&api, controllers, mesh);
+        let tasks = bring_up(&api, controllers, mesh);
         Ok(self.arm(api, tasks, dice, down))
     }
 
@@ -299,7 +299,7 @@ impl Scenario {
     }
 }
 
-fn start(api: &ApiServer, controllers: controllers::Settings, mesh: istio::Settings) -> Tasks {
+fn bring_up(api: &ApiServer, controllers: controllers::Settings, mesh: istio::Settings) -> Tasks {
     [
         controllers::start(api, controllers),
         istio::start(api, mesh),
