@@ -70,7 +70,8 @@ async fn prepare(args: &RehearseArgs) -> Result<Rehearsal, CliError> {
             ..Options::default()
         },
         checked: Arc::new(checked),
-        scenario: world,
+        scenario: world.scenario,
+        snapshot: world.snapshot,
         faults: classes(&args.faults),
     })
 }

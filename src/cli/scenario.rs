@@ -13,7 +13,7 @@ use super::load::{count, show};
 use crate::check::{Checked, Role, Work, document};
 use crate::diagnostic::suggest::closest;
 use crate::lab::istio;
-use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, Scenario, named};
+use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, OpenError, Scenario, named};
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
@@ -44,9 +44,7 @@ impl Beginning {
             (None, Some(at)) => self.scenario.open_at(at, seed).await,
             (None, None) => self.scenario.open(seed).await,
         };
-        opened.map_err(|error| {
-            CliError::new(Exit::Invalid, "the lab cannot be opened").because(&error)
-        })
+        opened.map_err(|error| not_opened(&error))
     }
 
     /// What there is, in a line.
@@ -200,6 +198,11 @@ pub(super) fn simulated(lab: &Lab) -> Simulated {
             })
         }),
     }
+}
+
+/// Why a lab did not open.
+pub(super) fn not_opened(error: &OpenError) -> CliError {
+    CliError::new(Exit::Invalid, "the lab cannot be opened").because(error)
 }
 
 /// The page of the lab.

@@ -28,6 +28,7 @@ use crate::check::{Checked, Role, Work};
 use crate::engine::Options;
 use crate::lab::scenario::{Fault, OpenError, Scenario};
 use crate::model::Action;
+use crate::snapshot::Snapshot;
 use crate::steps::Workspace;
 use session::Stage;
 
@@ -38,6 +39,8 @@ pub struct Rehearsal {
     pub checked: Arc<Checked>,
     /// The world that it is tried on.
     pub scenario: Scenario,
+    /// The cluster that takes the place of what the scenario describes.
+    pub snapshot: Option<Snapshot>,
     /// What stands in for programs and files.
     pub workspace: Workspace,
     /// How the runs are driven; their seed is the rehearsal's.
@@ -134,7 +137,13 @@ impl Rehearsal {
     /// The control planes that there are, and those that the plan installs.
     fn revisions(&self) -> Vec<String> {
         let there = self.scenario.istio.revisions.iter();
-        let mut all: Vec<String> = there.map(|one| one.name.clone()).collect();
+        let mut all: Vec<String> = match &self.snapshot {
+            Some(snapshot) => {
+                let istiods = snapshot.istiods.iter();
+                istiods.map(|one| one.revision.clone()).collect()
+            }
+            None => there.map(|one| one.name.clone()).collect(),
+        };
         for task in self.checked.tasks() {
             if let Role::Step(Work::Ready(action)) = &task.role
                 && let Action::InstallRevision(step) = &**action

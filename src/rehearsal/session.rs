@@ -55,7 +55,10 @@ impl<'a> Stage<'a> {
     ) -> Result<Self, OpenError> {
         let mut scenario = rehearsal.scenario.clone();
         scenario.faults.extend(drawn.iter().cloned());
-        let lab = scenario.open(seed).await?;
+        let lab = match &rehearsal.snapshot {
+            Some(snapshot) => scenario.open_snapshot(snapshot, seed)?,
+            None => scenario.open(seed).await?,
+        };
         let clock = TokioClock::starting_at(lab.api.now());
         let random = u16::try_from(seed & 0xffff).unwrap_or_default();
         let journal = Memory::default();

@@ -48,6 +48,7 @@ fn canary(faults: &[Class]) -> Rehearsal {
     Rehearsal {
         checked: Arc::new(outcome.checked.expect("a sound plan")),
         scenario: Scenario::new("shop").fit(&version, ["shop", "pay"]),
+        snapshot: None,
         workspace: Workspace {
             files: ".".into(),
             root: ".".into(),
