@@ -32,6 +32,7 @@ pub mod journal;
 pub mod lab;
 pub mod mesh;
 pub mod model;
+pub mod news;
 pub mod rehearsal;
 pub mod report;
 pub mod snapshot;

@@ -165,7 +165,7 @@ impl Cluster {
         let Some(follower) = self.settled(api_version, kind, namespace).await else {
             return self.list(api_version, kind, namespace, selector).await;
         };
-        let mut objects = follower.view().borrow().objects(namespace, selector);
+        let mut objects = follower.listen().look().objects(namespace, selector);
         if let Some(overlay) = &self.overlay {
             overlay.merge(&mut objects, api_version, kind, namespace, selector);
         }
@@ -185,7 +185,7 @@ impl Cluster {
             .overlay
             .as_ref()
             .and_then(|overlay| overlay.get(object));
-        Ok(predicted.or_else(|| follower.view().borrow().object(namespace, &object.name)))
+        Ok(predicted.or_else(|| follower.listen().look().object(namespace, &object.name)))
     }
 
     /// Who knows the objects well enough to answer; none where the server must be asked.
@@ -198,10 +198,10 @@ impl Cluster {
         let cache = self.cache.as_ref()?;
         loop {
             let follower = cache.pick(self, api_version, kind, namespace)?;
-            let mut news = follower.view();
+            let mut news = follower.listen();
             loop {
                 let end = {
-                    let view = news.borrow_and_update();
+                    let view = news.look();
                     if view.end().is_none() && view.trouble().is_some() {
                         return None;
                     }
@@ -214,8 +214,7 @@ impl Cluster {
                 match end {
                     Some(end) if cache.ended(&follower, &end) => break,
                     Some(_) => return None,
-                    // The sender lives as long as the follower.
-                    None => news.changed().await.ok()?,
+                    None => news.changed().await,
                 }
             }
         }

@@ -4,14 +4,14 @@
 //! everything up to one moment, and what `plan` itself has written since.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -21,6 +21,7 @@ use super::kinds::path;
 use super::object::{Object, Selector};
 use super::select;
 use super::verbs::{Form, key, named, reading, selection};
+use crate::news::{Announcer, News};
 
 /// How long one watch lasts, in seconds; the server ends it, and the next goes on where it ended.
 const WATCH: u64 = 60;
@@ -178,9 +179,42 @@ pub(super) struct Follower {
 
 #[derive(Debug, Default)]
 struct Shared {
-    view: watch::Sender<View>,
+    view: Mutex<View>,
+    news: Announcer,
     used: AtomicBool,
     relist: Notify,
+}
+
+impl Shared {
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut View)) {
+        change(&mut self.view());
+        self.news.announce_next();
+    }
+}
+
+/// What is known, and news of it.
+#[derive(Debug)]
+pub(super) struct Listener {
+    shared: Arc<Shared>,
+    news: News,
+}
+
+impl Listener {
+    /// What is known now; a later change of it is news.
+    pub(super) fn look(&mut self) -> MutexGuard<'_, View> {
+        self.news.mark_unchanged();
+        self.shared.view()
+    }
+
+    /// Waits for news. May be dropped and called again at any time.
+    pub(super) async fn changed(&mut self) {
+        // The announcer lives as long as this.
+        let _news = self.news.changed().await;
+    }
 }
 
 impl Follower {
@@ -202,23 +236,26 @@ impl Follower {
     }
 
     /// What is known, and news of it.
-    pub(super) fn view(&self) -> watch::Receiver<View> {
+    pub(super) fn listen(&self) -> Listener {
         self.shared.used.store(true, Ordering::Relaxed);
-        self.shared.view.subscribe()
+        Listener {
+            shared: Arc::clone(&self.shared),
+            news: self.shared.news.subscribe(),
+        }
     }
 
     /// Takes what a write gave, so that whoever reads next sees it.
     pub(super) fn written(&self, object: &Object) {
         let object = self.scope.form.slim(object.clone());
-        self.shared.view.send_modify(|view| view.written(object));
-        if !self.shared.view.borrow().known {
+        self.shared.change(|view| view.written(object));
+        if !self.shared.view().known {
             self.shared.relist.notify_one();
         }
     }
 
     /// What is known has proved wrong: whoever reads next waits for a new list.
     pub(super) fn doubt(&self) {
-        self.shared.view.send_modify(|view| view.known = false);
+        self.shared.change(|view| view.known = false);
         self.shared.relist.notify_one();
     }
 }
@@ -272,13 +309,13 @@ impl Watched {
                 Ok(Step::Quiet) => {}
                 Ok(Step::Heard) => failures = 0,
                 Ok(Step::Idle) => {
-                    shared.view.send_modify(|view| view.end = Some(End::Idle));
+                    shared.change(|view| view.end = Some(End::Idle));
                     return;
                 }
                 Err(error) if error.is_transient() => {
                     let pause = pause(&error, failures);
                     let known = !matches!(self.state, State::Unknown);
-                    shared.view.send_modify(|view| {
+                    shared.change(|view| {
                         view.known &= known;
                         view.trouble = Some(error);
                     });
@@ -287,7 +324,7 @@ impl Watched {
                 }
                 Err(error) => {
                     let end = Some(End::Refused(error));
-                    shared.view.send_modify(|view| view.end = end);
+                    shared.change(|view| view.end = end);
                     return;
                 }
             }
@@ -300,9 +337,7 @@ impl Watched {
             State::Unknown => {
                 let (objects, version) = self.cluster.list_live(&self.scope).await?;
                 let number = version.parse().unwrap_or(0);
-                self.shared
-                    .view
-                    .send_modify(|view| view.listed(objects, number));
+                self.shared.change(|view| view.listed(objects, number));
                 self.state = State::Listed(version);
                 Ok(Step::Heard)
             }
@@ -343,7 +378,7 @@ impl Watched {
         let shared = &self.shared;
         match why {
             Some(why) => Err(ClusterError::new(ErrorClass::Transient(None), why)),
-            None if shared.view.receiver_count() > 0 || shared.used.load(Ordering::Relaxed) => {
+            None if shared.news.is_heard() || shared.used.load(Ordering::Relaxed) => {
                 Ok(Step::Quiet)
             }
             None => Ok(Step::Idle),
@@ -368,7 +403,7 @@ impl Watched {
                 _ => None,
             };
         }
-        self.shared.view.send_modify(|view| {
+        self.shared.change(|view| {
             for (event, object) in events {
                 view.event(&event, object);
             }

@@ -64,10 +64,10 @@ impl Cluster {
                     },
                 )),
             };
-            let mut news = follower.view();
+            let mut news = follower.listen();
             let end = loop {
                 let (objects, known, trouble, end) = {
-                    let view = news.borrow_and_update();
+                    let view = news.look();
                     let objects = view.objects(namespace, selector);
                     let end = view.end().cloned();
                     (objects, view.is_known(), view.trouble().cloned(), end)
@@ -89,9 +89,7 @@ impl Cluster {
                         said = reasons;
                     }
                 }
-                if news.changed().await.is_err() {
-                    break End::Idle;
-                }
+                news.changed().await;
             };
             match (end, shared) {
                 (end, Some((cache, follower))) if cache.ended(&follower, &end) => {}

@@ -1,8 +1,7 @@
 //! The objects with their history, as etcd keeps them: one revision counter for everything.
 
-use super::news::Announcer;
-use super::news::News;
 use super::object;
+use crate::news::{Announcer, News};
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;

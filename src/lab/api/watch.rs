@@ -1,12 +1,12 @@
 //! Watches: a stream of events from a revision on.
 
-use super::news::News;
 use super::object;
 use super::read::Selection;
 use super::server::Call;
 use super::server::Shared;
 use super::status_error::StatusError;
 use super::store::Change;
+use crate::news::News;
 use futures::Stream;
 use hyper::body::Bytes;
 use serde_json::Value;

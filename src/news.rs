@@ -1,5 +1,5 @@
-//! Who waits for writes hears of each in the order in which it began to wait: `tokio::sync::watch` draws that order by
-//! chance, and the lab must repeat.
+//! News that many wait for: who began to wait first hears first. `tokio::sync::watch` draws that order by chance, and a
+//! run in the lab must repeat.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// Tells a number that only grows.
 #[derive(Debug)]
-pub(super) struct Announcer(Arc<Board>);
+pub struct Announcer(Arc<Board>);
 
 #[derive(Debug)]
 struct Board {
@@ -23,13 +23,14 @@ pub struct News {
     seen: Option<u64>,
 }
 
-/// The server is gone.
+/// Whoever told the news is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server is gone")]
+#[error("nobody tells news any more")]
 pub struct Closed;
 
 impl Announcer {
-    pub(super) fn new(number: u64) -> Self {
+    /// Begins with this number.
+    pub fn new(number: u64) -> Self {
         Self(Arc::new(Board {
             number: AtomicU64::new(number),
             closed: AtomicBool::new(false),
@@ -37,25 +38,37 @@ impl Announcer {
         }))
     }
 
-    pub(super) fn announce(&self, number: u64) {
+    /// Tells a number.
+    pub fn announce(&self, number: u64) {
         self.0.number.store(number, Ordering::Release);
         self.0.notify.notify_waiters();
     }
 
     /// Announces one more.
-    pub(super) fn announce_next(&self) {
+    pub fn announce_next(&self) {
         self.0.number.fetch_add(1, Ordering::AcqRel);
         self.0.notify.notify_waiters();
     }
 
+    /// Whether anybody listens.
+    pub fn is_heard(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// News from now on.
-    pub(super) fn subscribe(&self) -> News {
+    pub fn subscribe(&self) -> News {
         let mut news = News {
             board: Arc::clone(&self.0),
             seen: None,
         };
         news.mark_unchanged();
         news
+    }
+}
+
+impl Default for Announcer {
+    fn default() -> Self {
+        Self::new(0)
     }
 }
 
@@ -80,7 +93,7 @@ impl News {
     /// Waits for a number that is not known. May be dropped and called again at any time.
     ///
     /// # Errors
-    /// The server is gone, and nothing further comes.
+    /// Whoever told the news is gone, and nothing further comes.
     pub async fn changed(&mut self) -> Result<(), Closed> {
         loop {
             // Begins to listen now, so that nothing is missed between the look and the wait.
@@ -125,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_known_is_no_news_and_a_gone_server_is_told() {
+    async fn what_is_known_is_no_news_and_a_gone_announcer_is_told() {
         let board = Announcer::new(1);
         let mut news = board.subscribe();
         news.mark_changed();
