@@ -59,9 +59,11 @@ impl Intents {
             };
             match event.event {
                 EventKind::ActIntended { act, .. } => {
-                    *read.open.entry(act.object).or_default() += 1
+                    *read.open.entry(act.object).or_default() += 1;
                 }
-                EventKind::ActDone { act, .. } => *read.open.entry(act.object).or_default() -= 1,
+                EventKind::ActDone { act, .. } => {
+                    *read.open.entry(act.object).or_default() -= 1;
+                }
                 // What was under way died with its process.
                 EventKind::RunResumed { .. } => read.open.clear(),
                 _ => {}

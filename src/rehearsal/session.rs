@@ -158,7 +158,7 @@ impl<'a> Stage<'a> {
 
     /// The lock: what this run's own dead predecessor holds is taken at once on its host, and waited out on another.
     async fn lock(&self, cluster: &Cluster) -> Result<Leases, String> {
-        let moves = self.seed % 4 == 0;
+        let moves = self.seed.is_multiple_of(4);
         let host = if moves && self.sessions > 1 {
             "lab-2"
         } else {

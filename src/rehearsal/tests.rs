@@ -246,8 +246,8 @@ fn tells(found: &[(Invariant, String)], invariant: Invariant, text: &str) {
 fn a_webhook_without_a_live_target_breaks_the_rule() {
     let found = found(|world| {
         edit(&mut world.endpoints, "istiod", |one| {
-            one["subsets"] = json!([])
-        })
+            one["subsets"] = json!([]);
+        });
     });
     tells(
         &found,
