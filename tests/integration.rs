@@ -9,6 +9,7 @@ mod run;
 mod scenarios;
 mod serve;
 mod snapshot;
+mod truth;
 mod valid;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use super::query::Target;
+use super::server::Call;
 use super::status_error::StatusError;
 use serde_json::Value;
 
@@ -75,9 +75,16 @@ pub struct Attributes {
 
 impl Attributes {
     /// Those of a request.
-    pub(super) fn of(target: &Target, verb: &str, user: &User) -> Self {
+    pub(super) fn of(call: &Call, verb: &str) -> Self {
+        let target = &call.target;
+        // A collection narrowed to one name is judged by that name.
+        let name = call
+            .query
+            .text("fieldSelector")
+            .strip_prefix("metadata.name=")
+            .filter(|_| target.name.is_empty() && verb != "create");
         Self {
-            user: user.clone(),
+            user: call.user.clone(),
             verb: verb.to_owned(),
             group: target.resource.group.clone(),
             resource: target.resource.plural.clone(),
@@ -88,7 +95,7 @@ impl Attributes {
             } else {
                 target.namespace.clone()
             },
-            name: target.name.clone(),
+            name: name.unwrap_or(&target.name).to_owned(),
             path: String::new(),
         }
     }

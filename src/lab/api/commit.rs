@@ -25,8 +25,20 @@ pub(super) fn modified(call: &Call) -> StatusError {
 
 /// The object was deleted and made anew meanwhile.
 pub(super) fn precondition_uid(call: &Call, wanted: &str, before: &Value) -> StatusError {
+    let target = &call.target;
+    let parts: Vec<&str> = [
+        target.resource.group.as_str(),
+        &target.resource.plural,
+        &target.namespace,
+        &target.name,
+    ]
+    .into_iter()
+    .skip(usize::from(!target.resource.is_custom()))
+    .filter(|part| !part.is_empty())
+    .collect();
     let why = format!(
-        "Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
+        "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {}",
+        parts.join("/"),
         object::meta(before, "uid")
     );
     StatusError::conflict(
@@ -58,7 +70,7 @@ pub(super) fn commit(
     let mut after = restrict(call, before, after);
     keep_system_metadata(before, &mut after);
     defaults::fill(&mut after, &resource.kind, &call.target.version);
-    validate::check(resource, &after, Some(before))?;
+    validate::check(state, call, &after, Some(before))?;
     if resource.generation
         && call.target.subresource != "status"
         && specification(&after) != specification(before)
@@ -66,8 +78,21 @@ pub(super) fn commit(
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object::set_meta(&mut after, "generation", json!(generation));
     }
-    if writer.operation == "Update" {
+    if !resource.is_custom() {
+        object::drop_empty(&mut after);
+    }
+    // Who once cleared the books is not followed any more.
+    let followed = object::items(&before["metadata"], "managedFields")
+        .next()
+        .is_some();
+    let cleared = after["metadata"]["managedFields"] == json!([{}]);
+    if cleared {
+        object::metadata_mut(&mut after).shift_remove("managedFields");
+    } else if writer.operation == "Update" && followed {
         managers::track_update(&call.present(before), &mut after, writer);
+    }
+    if after["metadata"]["managedFields"] == json!([]) {
+        object::metadata_mut(&mut after).shift_remove("managedFields");
     }
     after["apiVersion"] = before["apiVersion"].clone();
     if **before == after {
@@ -78,12 +103,10 @@ pub(super) fn commit(
     }
     let key = call.key();
     if is_finished(&after, resource) {
-        state.store.put(key.clone(), after);
-        let last = state.store.delete(&key);
-        if let Some(last) = &last {
-            undefine(state, last, resource);
+        if let Some(last) = state.store.delete(&key) {
+            undefine(state, &last, resource);
         }
-        return Ok(last.unwrap_or_else(|| Arc::clone(before)));
+        return Ok(Arc::new(after));
     }
     Ok(store(state, key, after, resource))
 }
@@ -123,7 +146,14 @@ fn restrict(call: &Call, before: &Value, mut after: Value) -> Value {
         "status" => {
             let mut result = before.clone();
             result["status"] = after["status"].take();
-            result["metadata"]["managedFields"] = after["metadata"]["managedFields"].take();
+            let kept: &[&str] = match resource.kind.as_str() {
+                _ if resource.is_custom() => &["managedFields"],
+                "Deployment" => &["managedFields", "annotations"],
+                _ => &["managedFields", "annotations", "labels"],
+            };
+            for field in kept {
+                result["metadata"][*field] = after["metadata"][*field].take();
+            }
             object::drop_nulls(&mut result);
             result
         }

@@ -25,6 +25,7 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
         "Service" => service(&mut object["spec"]),
         "Secret" => secret(object),
         "Deployment" => deployment(&mut object["spec"]),
+        "HorizontalPodAutoscaler" => default_to(&mut object["spec"], "minReplicas", json!(1)),
         "ReplicaSet" => {
             default_to(&mut object["spec"], "replicas", json!(1));
             template(&mut object["spec"]);
@@ -90,6 +91,12 @@ fn container(container: &mut Value, host_network: bool) {
     ] {
         default_to(container, key, value);
     }
+    if let Some(Value::Object(limits)) = container["resources"].get("limits").cloned() {
+        default_to(&mut container["resources"], "requests", json!({}));
+        for (of, amount) in limits {
+            default_to(&mut container["resources"]["requests"], &of, amount);
+        }
+    }
     for port in items_mut(container, "ports") {
         default_to(port, "protocol", json!("TCP"));
         if host_network {
@@ -98,6 +105,9 @@ fn container(container: &mut Value, host_network: bool) {
         }
     }
     for variable in items_mut(container, "env") {
+        if variable["value"] == "" {
+            super::object::remove(variable, "value");
+        }
         if let Some(field) = variable
             .get_mut("valueFrom")
             .and_then(|from| from.get_mut("fieldRef"))
@@ -124,6 +134,22 @@ fn container(container: &mut Value, host_network: bool) {
 }
 
 fn volume(volume: &mut Value) {
+    if let Some(path) = volume.get_mut("hostPath") {
+        default_to(path, "type", json!(""));
+    }
+    if let Some(projected) = volume.get_mut("projected") {
+        for source in items_mut(projected, "sources") {
+            if let Some(token) = source.get_mut("serviceAccountToken") {
+                default_to(token, "expirationSeconds", json!(3600));
+            }
+            if let Some(downward) = source.get_mut("downwardAPI") {
+                version_of_fields(downward);
+            }
+        }
+    }
+    if let Some(downward) = volume.get_mut("downwardAPI") {
+        version_of_fields(downward);
+    }
     for source in ["configMap", "secret", "projected", "downwardAPI"] {
         if let Some(source) = volume.get_mut(source) {
             default_to(source, "defaultMode", json!(420));
@@ -131,6 +157,14 @@ fn volume(volume: &mut Value) {
     }
     if volume.as_object().is_some_and(|map| map.len() == 1) {
         volume["emptyDir"] = json!({});
+    }
+}
+
+fn version_of_fields(source: &mut Value) {
+    for item in items_mut(source, "items") {
+        if let Some(field) = item.get_mut("fieldRef") {
+            default_to(field, "apiVersion", json!("v1"));
+        }
     }
 }
 
@@ -193,6 +227,9 @@ fn deployment(spec: &mut Value) {
 fn stateful_set(spec: &mut Value) {
     default_to(spec, "replicas", json!(1));
     default_to(spec, "podManagementPolicy", json!("OrderedReady"));
+    default_to(spec, "serviceName", json!(""));
+    let kept = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
+    default_to(spec, "persistentVolumeClaimRetentionPolicy", kept);
     default_to(spec, "updateStrategy", json!({}));
     default_to(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
     if spec["updateStrategy"]["type"] == "RollingUpdate" {
@@ -234,10 +271,68 @@ fn job(spec: &mut Value) {
         ("backoffLimit", json!(6)),
         ("completionMode", json!("NonIndexed")),
         ("suspend", json!(false)),
+        ("manualSelector", json!(false)),
+        ("podReplacementPolicy", json!("TerminatingOrFailed")),
     ] {
         default_to(spec, key, value);
     }
     template(spec);
+}
+
+/// A Job selects its pods by its own uid.
+pub(super) fn name_pods_of_job(job: &mut Value) {
+    if job["spec"]["manualSelector"] == true {
+        return;
+    }
+    let (uid, name) = (
+        job["metadata"]["uid"].clone(),
+        job["metadata"]["name"].clone(),
+    );
+    let spec = &mut job["spec"];
+    default_to(
+        spec,
+        "selector",
+        json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}),
+    );
+    let template = &mut spec["template"];
+    default_to(template, "metadata", json!({}));
+    default_to(&mut template["metadata"], "labels", json!({}));
+    for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
+        default_to(&mut template["metadata"]["labels"], key, value.clone());
+        default_to(
+            &mut template["metadata"]["labels"],
+            &format!("batch.kubernetes.io/{key}"),
+            value.clone(),
+        );
+    }
+    let labels = template["metadata"]["labels"].clone();
+    default_to(&mut job["metadata"], "labels", labels);
+}
+
+/// What a pod's requests and limits come to.
+pub(super) fn quality(spec: &Value) -> &'static str {
+    let containers = || items(spec, "initContainers").chain(items(spec, "containers"));
+    let amount = |container: &Value, kind: &str, of: &str| container["resources"][kind][of].clone();
+    let is_bound = |container: &Value| {
+        ["cpu", "memory"].iter().all(|of| {
+            let limit = amount(container, "limits", of);
+            !limit.is_null() && limit == amount(container, "requests", of)
+        })
+    };
+    let asks = |container: &Value| {
+        ["limits", "requests"].iter().any(|kind| {
+            ["cpu", "memory"]
+                .iter()
+                .any(|of| !amount(container, kind, of).is_null())
+        })
+    };
+    if !containers().any(asks) {
+        "BestEffort"
+    } else if containers().all(is_bound) {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
 }
 
 fn cron_job(spec: &mut Value) {
@@ -249,6 +344,10 @@ fn cron_job(spec: &mut Value) {
     ] {
         default_to(spec, key, value);
     }
+    let job = &mut spec["jobTemplate"];
+    default_to(job, "metadata", json!({}));
+    default_to(&mut job["spec"]["template"], "metadata", json!({}));
+    template(&mut job["spec"]);
 }
 
 /// v1beta1 had laxer defaults, which Istio 1.5 and 1.6 relied on or overrode.
@@ -263,11 +362,13 @@ fn webhooks(object: &mut Value, version: &str, mutating: bool) {
             ),
             ("namespaceSelector", json!({})),
             ("objectSelector", json!({})),
-            ("sideEffects", json!("Unknown")),
             ("timeoutSeconds", json!(if old { 30 } else { 10 })),
-            ("admissionReviewVersions", json!(["v1beta1"])),
         ] {
             default_to(hook, key, value);
+        }
+        if old {
+            default_to(hook, "sideEffects", json!("Unknown"));
+            default_to(hook, "admissionReviewVersions", json!(["v1beta1"]));
         }
         if mutating {
             default_to(hook, "reinvocationPolicy", json!("Never"));

@@ -7,6 +7,7 @@ use super::server::Call;
 use super::server::Reply;
 use super::server::Shared;
 use super::server::State;
+use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Key;
 use serde_json::Value;
@@ -23,6 +24,7 @@ impl Shared {
     /// DELETE of one object.
     pub(super) fn delete(&self, call: &Call, options: &Value) -> Result<Reply, StatusError> {
         call.check_dry_run("DeleteOptions")?;
+        check_propagation(call, options)?;
         let mut state = self.state();
         let outcome = self.delete_one(&mut state, call, &call.key(), options)?;
         Ok(match outcome {
@@ -30,7 +32,11 @@ impl Shared {
             // Pods answer with themselves, as all resources do that delete gracefully.
             Outcome::Gone(object) if call.target.resource.kind == "Pod" => {
                 let mut last = call.present(&object);
-                self.begin(&mut last, 0, &call.target.resource);
+                if object::is_terminating(&object) {
+                    object::set_meta(&mut last, "deletionGracePeriodSeconds", json!(0));
+                } else {
+                    self.begin(&mut last, 0, &call.target.resource);
+                }
                 Reply::ok(last)
             }
             Outcome::Gone(object) => {
@@ -55,6 +61,7 @@ impl Shared {
         options: &Value,
     ) -> Result<Reply, StatusError> {
         call.check_dry_run("DeleteOptions")?;
+        check_propagation(call, options)?;
         let listed = self.select(call)?;
         let mut state = self.state();
         let mut items = Vec::new();
@@ -75,10 +82,10 @@ impl Shared {
                 Err(error) => return Err(error),
             }
         }
-        let revision = state.store.revision().to_string();
+        let metadata = super::read::list_metadata(call, state.store.revision());
         Ok(Reply::ok(json!({
             "kind": format!("{}List", call.target.resource.kind), "apiVersion": call.target.api_version(),
-            "metadata": {"resourceVersion": revision}, "items": items,
+            "metadata": metadata, "items": items,
         })))
     }
 
@@ -150,9 +157,9 @@ impl Shared {
 }
 
 fn shorten(object: &mut Value, grace: u64, before: &Value) {
-    let current = before["metadata"]["deletionGracePeriodSeconds"]
-        .as_u64()
-        .unwrap_or(0);
+    let Some(current) = before["metadata"]["deletionGracePeriodSeconds"].as_u64() else {
+        return;
+    };
     object::set_meta(
         object,
         "deletionGracePeriodSeconds",
@@ -195,6 +202,29 @@ fn check_preconditions(
         ));
     }
     Ok(())
+}
+
+fn check_propagation(call: &Call, options: &Value) -> Result<(), StatusError> {
+    let field = "propagationPolicy";
+    let asked = Some(&options[field]).filter(|policy| !policy.is_null());
+    let policy = asked
+        .and_then(Value::as_str)
+        .unwrap_or(call.query.text(field));
+    let cause = if !matches!(policy, "" | "Foreground" | "Background" | "Orphan") {
+        let supported = ["Foreground", "Background", "Orphan", "nil"];
+        Cause::unsupported(field, &json!(policy), &supported)
+    } else if !policy.is_empty() && !options["orphanDependents"].is_null() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        Cause::invalid(field, &json!(policy), detail)
+    } else {
+        return Ok(());
+    };
+    Err(StatusError::invalid(
+        "DeleteOptions",
+        "meta.k8s.io",
+        "",
+        &[cause],
+    ))
 }
 
 fn propagation<'call>(call: &'call Call, options: &'call Value) -> &'call str {

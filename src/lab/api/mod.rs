@@ -10,6 +10,7 @@ mod built_in;
 mod clock;
 mod commit;
 mod connection;
+mod decode;
 mod defaults;
 mod delete;
 mod discovery;
@@ -25,6 +26,7 @@ mod rbac;
 mod read;
 mod record;
 mod registry;
+mod schema;
 pub mod selector;
 mod server;
 mod service;
@@ -127,7 +129,12 @@ impl ApiServer {
             server.seed(
                 &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
             );
+            server.seed(
+                &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}),
+            );
         }
+        // What came before the server's own beginning nobody can watch.
+        server.compact();
         server
     }
 

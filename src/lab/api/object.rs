@@ -96,6 +96,52 @@ pub fn items_mut<'object>(
         .flatten()
 }
 
+/// Members that typed objects leave out where they are empty.
+const OMITTED: [&str; 23] = [
+    "annotations",
+    "args",
+    "binaryData",
+    "command",
+    "conditions",
+    "data",
+    "env",
+    "finalizers",
+    "imagePullSecrets",
+    "initContainers",
+    "labels",
+    "limits",
+    "managedFields",
+    "matchExpressions",
+    "matchLabels",
+    "nodeSelector",
+    "ownerReferences",
+    "ports",
+    "requests",
+    "tolerations",
+    "volumeMounts",
+    "volumes",
+    "webhooks",
+];
+
+/// Drops what a typed object leaves out: empty maps and lists of optional fields.
+pub fn drop_empty(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, member| {
+                drop_empty(member);
+                let empty = match member {
+                    Value::Object(map) => map.is_empty(),
+                    Value::Array(list) => list.is_empty(),
+                    _ => false,
+                };
+                !(empty && OMITTED.contains(&key.as_str()))
+            });
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_empty),
+        _ => {}
+    }
+}
+
 /// Drops null members everywhere, as decoding into typed objects does.
 pub fn drop_nulls(value: &mut Value) {
     match value {

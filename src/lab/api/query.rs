@@ -101,7 +101,7 @@ impl Target {
             _ => return Err(StatusError::no_route()),
         };
         let resource = registry.find(group, version, plural).ok_or_else(|| {
-            if registry.serves(group, version) {
+            if registry.serves(group) {
                 StatusError::no_route()
             } else {
                 StatusError::page_not_found()

@@ -6,6 +6,7 @@ use super::selector::LabelSelector;
 use super::server::Call;
 use super::server::Reply;
 use super::server::Shared;
+use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Key;
 use serde_json::Value;
@@ -28,6 +29,7 @@ impl Selection {
             fields: FieldSelector::parse(
                 call.query.text("fieldSelector"),
                 &call.target.resource.plural,
+                call.target.resource.is_custom(),
             )?,
             name: call.target.name.clone(),
         })
@@ -69,6 +71,66 @@ impl Continue {
     }
 }
 
+impl Call {
+    /// Refuses options that do not go together (`ValidateListOptions` of `apimachinery/pkg/apis/meta/internalversion`).
+    pub(super) fn check_list_options(&self, watch: bool) -> Result<(), StatusError> {
+        let matched = self.query.text("resourceVersionMatch");
+        let initial = self.query.has("sendInitialEvents");
+        let (field, mut causes) = ("resourceVersionMatch", Vec::new());
+        let unsupported =
+            |supported: &[&str]| Cause::unsupported(field, &Value::from(matched), supported);
+        if watch && initial {
+            if matched != "NotOlderThan" {
+                let detail =
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                causes.push(Cause::forbidden(field, detail));
+            }
+            if !matches!(matched, "" | "NotOlderThan") {
+                causes.push(unsupported(&["NotOlderThan"]));
+            }
+        } else if watch && !matched.is_empty() {
+            let detail =
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            causes.push(Cause::forbidden(field, detail));
+        } else if !watch {
+            if !matched.is_empty() {
+                if self.query.text("resourceVersion").is_empty() {
+                    let detail =
+                        "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                    causes.push(Cause::forbidden(field, detail));
+                }
+                if !matches!(matched, "Exact" | "NotOlderThan") {
+                    causes.push(unsupported(&["Exact", "NotOlderThan", ""]));
+                }
+            }
+            if initial {
+                let detail = "sendInitialEvents is forbidden for list";
+                causes.push(Cause::forbidden("sendInitialEvents", detail));
+            }
+        }
+        if causes.is_empty() {
+            Ok(())
+        } else {
+            Err(StatusError::invalid(
+                "ListOptions",
+                "meta.k8s.io",
+                "",
+                &causes,
+            ))
+        }
+    }
+
+    /// The revision asked for, or what is wrong with it.
+    pub(super) fn revision(&self) -> Result<Option<u64>, String> {
+        match self.query.text("resourceVersion") {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                format!("resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax")
+            }),
+        }
+    }
+}
+
 impl Shared {
     /// GET of one object.
     pub(super) fn get(&self, call: &Call) -> Result<Reply, StatusError> {
@@ -94,15 +156,15 @@ impl Shared {
 
     /// GET of a collection, in chunks where a limit is given.
     pub(super) fn list(&self, call: &Call) -> Result<Reply, StatusError> {
+        call.check_list_options(false)?;
         let selection = Selection::of(call)?;
         let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
         let resume = Continue::parse(call.query.text("continue"))?;
         let exact = call.query.text("resourceVersionMatch") == "Exact";
-        let wanted = if exact {
-            call.query.number("resourceVersion")?
-        } else {
-            None
-        };
+        let asked = call
+            .revision()
+            .map_err(|why| StatusError::bad_request(format!("invalid resource version: {why}")))?;
+        let wanted = asked.filter(|_| exact);
         let (revision, objects) = {
             let state = self.state();
             let revision = resume
@@ -133,7 +195,7 @@ impl Shared {
                 !seen && selection.matches(value)
             })
             .collect();
-        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        let mut metadata = list_metadata(call, revision);
         if let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok())
             && found.len() > limit
         {
@@ -149,6 +211,15 @@ impl Shared {
             "metadata": metadata, "items": items,
         })))
     }
+}
+
+/// The metadata of a list; those of custom resources always have a token.
+pub(super) fn list_metadata(call: &Call, revision: u64) -> Value {
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if call.target.resource.is_custom() {
+        metadata["continue"] = json!("");
+    }
+    metadata
 }
 
 /// Items of built-in lists carry no kind; those of custom resources do.

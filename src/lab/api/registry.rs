@@ -147,11 +147,9 @@ impl Registry {
             .then_some(found)
     }
 
-    /// Whether anything is served in this version of a group.
-    pub(super) fn serves(&self, group: &str, version: &str) -> bool {
-        self.resources
-            .values()
-            .any(|one| one.group == group && one.versions.iter().any(|served| served == version))
+    /// Whether anything of a group is served.
+    pub(super) fn serves(&self, group: &str) -> bool {
+        self.resources.values().any(|one| one.group == group)
     }
 
     /// The resource stored under this identity.

@@ -31,10 +31,16 @@ impl LabelSelector {
             let part = part.trim();
             if !part.is_empty() {
                 let requirement = requirement(part).ok_or_else(|| {
-                    StatusError::bad_request(format!(
-                        "unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt",
-                        part.split_whitespace().nth(1).unwrap_or_default()
-                    ))
+                    let mut words = part.split_whitespace().skip(1);
+                    let (second, third) = (words.next().unwrap_or_default(), words.next());
+                    StatusError::bad_request(match third {
+                        Some(third) if matches!(second, "in" | "notin") => {
+                            format!("unable to parse requirement: found '{third}' expected: '('")
+                        }
+                        _ => format!(
+                            "unable to parse requirement: found '{second}', expected: in, notin, =, ==, !=, gt, lt"
+                        ),
+                    })
                 })?;
                 requirements.push(requirement);
             }
@@ -183,7 +189,7 @@ fn selectable(resource: &str) -> &'static [&'static str] {
 
 impl FieldSelector {
     /// Reads the text; a field that the resource does not offer is refused as the server does.
-    pub fn parse(text: &str, resource: &str) -> Result<Self, StatusError> {
+    pub fn parse(text: &str, resource: &str, custom: bool) -> Result<Self, StatusError> {
         let mut conditions = Vec::new();
         for part in text
             .split(',')
@@ -204,7 +210,7 @@ impl FieldSelector {
                 && !selectable(resource).contains(&field)
             {
                 return Err(StatusError::bad_request(
-                    if selectable(resource).is_empty() {
+                    if selectable(resource).is_empty() && !custom {
                         format!(
                             "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
                         )
@@ -271,7 +277,8 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_a_bad_request() {
-        let error = FieldSelector::parse("spec.foo=bar", "pods").expect_err("not selectable");
+        let error =
+            FieldSelector::parse("spec.foo=bar", "pods", false).expect_err("not selectable");
         assert!(
             error
                 .message()

@@ -86,6 +86,8 @@ pub(super) struct Call {
     pub(super) query: Query,
     pub(super) agent: String,
     pub(super) user: User,
+    /// Whether the program itself asks: its contents are taken as they are.
+    pub(super) own: bool,
 }
 
 /// A successful answer.
@@ -93,15 +95,29 @@ pub(super) struct Call {
 pub(super) struct Reply {
     pub(super) code: u16,
     pub(super) body: Value,
+    /// What the client should know besides.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Reply {
     pub(super) fn ok(body: Value) -> Self {
-        Self { code: 200, body }
+        Self {
+            code: 200,
+            body,
+            warnings: Vec::new(),
+        }
     }
 
     pub(super) fn created(body: Value) -> Self {
-        Self { code: 201, body }
+        Self {
+            code: 201,
+            ..Self::ok(body)
+        }
+    }
+
+    pub(super) fn warn(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
     }
 }
 

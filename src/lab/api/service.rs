@@ -242,9 +242,10 @@ async fn dispatch(
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         agent: header_text(parts, header::USER_AGENT).to_owned(),
         user: user(shared, parts)?,
+        own: false,
     };
     let review = !call.target.resource.is_stored();
-    let attributes = Attributes::of(&call.target, verb, &call.user);
+    let attributes = Attributes::of(&call, verb);
     if !(review || shared.allowed(&attributes)) {
         return Err(attributes.refusal());
     }
@@ -280,6 +281,11 @@ async fn dispatch(
         response
             .headers_mut()
             .append(header::WARNING, header::HeaderValue::from_static(text));
+    }
+    for warning in reply.warnings {
+        if let Ok(value) = format!("299 - {warning:?}").parse() {
+            response.headers_mut().append(header::WARNING, value);
+        }
     }
     Ok(response)
 }
@@ -330,6 +336,9 @@ fn perform(
         ("create", "token") => shared.token(call, &body),
         ("get", "" | "status") => shared.get(call),
         ("update", "" | "status" | "finalize") => shared.update(call, body),
+        ("deletecollection", "") if call.target.resource.kind == "Namespace" => {
+            Err(StatusError::method_not_allowed())
+        }
         ("patch", "" | "status") => shared.patch(call, content_type, &body),
         ("list", "") => shared.list(call),
         ("create", "") if call.target.name.is_empty() => shared.create(call, body),
@@ -447,6 +456,7 @@ pub(super) fn direct(
         query: Query::parse(query),
         agent: agent.to_owned(),
         user: User::named(access::MASTERS),
+        own: true,
     };
     let collection = call.target.name.is_empty();
     let (verb, kind) = match method {

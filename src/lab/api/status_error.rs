@@ -39,6 +39,28 @@ impl Cause {
         }
     }
 
+    /// A field that may not be so.
+    pub fn forbidden(field: &str, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueForbidden",
+            message: format!("Forbidden: {detail}"),
+            field: field.to_owned(),
+        }
+    }
+
+    /// A value that is none of those that there are.
+    pub fn unsupported(field: &str, value: &Value, supported: &[&str]) -> Self {
+        let list: Vec<String> = supported.iter().map(|one| format!("\"{one}\"")).collect();
+        Self {
+            reason: "FieldValueNotSupported",
+            message: format!(
+                "Unsupported value: {value}: supported values: {}",
+                list.join(", ")
+            ),
+            field: field.to_owned(),
+        }
+    }
+
     /// A field whose value cannot be.
     pub fn invalid(field: &str, value: &Value, detail: &str) -> Self {
         Self {

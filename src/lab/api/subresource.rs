@@ -12,6 +12,7 @@ use super::server::Shared;
 use super::server::lock;
 use super::status_error::Cause;
 use super::status_error::StatusError;
+use super::store::Key;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -45,6 +46,19 @@ impl Shared {
             .cloned()
             .ok_or_else(|| call.target.not_found())?;
         let wanted = change(scale_of(&before))?;
+        if wanted["spec"]["replicas"]
+            .as_i64()
+            .is_some_and(|replicas| replicas < 0)
+        {
+            let detail = "must be greater than or equal to 0";
+            let cause = Cause::invalid("spec.replicas", &wanted["spec"]["replicas"], detail);
+            return Err(StatusError::invalid(
+                "Scale",
+                "autoscaling",
+                &call.target.name,
+                &[cause],
+            ));
+        }
         let mut after = call.present(&before);
         after["spec"]["replicas"] = json!(wanted["spec"]["replicas"].as_u64().unwrap_or(0));
         if let Some(revision) = wanted["metadata"]["resourceVersion"].as_str() {
@@ -73,6 +87,11 @@ impl Shared {
 
     /// POST of `eviction`: deletes the pod unless a disruption budget holds it.
     pub(super) fn evict(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
+        let name = object::name(body);
+        if !(name.is_empty() || name == call.target.name) {
+            let why = "name in URL does not match name in Eviction object";
+            return Err(StatusError::bad_request(why));
+        }
         let budgets = {
             let state = self.state();
             let pod = state
@@ -80,6 +99,12 @@ impl Shared {
                 .get(&call.key())
                 .cloned()
                 .ok_or_else(|| call.target.not_found())?;
+            let ended = matches!(
+                pod["status"]["phase"].as_str(),
+                Some("Pending" | "Failed" | "Succeeded")
+            );
+            // Nothing is lost with a pod that does not run.
+            let free = ended || object::is_terminating(&pod);
             let all = state
                 .store
                 .list("poddisruptionbudgets.policy", &call.target.namespace);
@@ -88,7 +113,7 @@ impl Shared {
                     .matches(object::labels(&pod))
             };
             all.map(|(_, budget)| Arc::clone(budget))
-                .filter(|budget| covers(budget))
+                .filter(|budget| !free && covers(budget))
                 .collect::<Vec<_>>()
         };
         if let Some(budget) = budgets
@@ -110,15 +135,37 @@ impl Shared {
             error.retry_after = None;
             return Err(error);
         }
+        if budgets.len() > 1 {
+            let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            return Err(StatusError::internal(why));
+        }
         let mut one = call.clone();
         one.target.subresource.clear();
         if body["deleteOptions"]["dryRun"] == json!(["All"]) {
             one.query.set("dryRun", "All".to_owned());
         }
+        if let Some(budget) = budgets.first().filter(|_| !one.dry_run()) {
+            self.book(call, budget);
+        }
         self.delete(&one, &body["deleteOptions"])?;
         Ok(Reply::created(
             json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
         ))
+    }
+
+    /// Takes an eviction from what a budget allows, before its controller has seen it.
+    fn book(&self, call: &Call, budget: &Value) {
+        let mut next = budget.clone();
+        let allowed = budget["status"]["disruptionsAllowed"].as_u64().unwrap_or(0);
+        next["status"]["disruptionsAllowed"] = json!(allowed.saturating_sub(1));
+        object::default_to(&mut next["status"], "disruptedPods", json!({}));
+        next["status"]["disruptedPods"][&call.target.name] = json!(self.clock.seconds());
+        let key = Key::new(
+            "poddisruptionbudgets.policy",
+            &call.target.namespace,
+            object::name(budget),
+        );
+        self.state().store.put(key, next);
     }
 
     /// POST of a service account's `token`.
@@ -129,10 +176,17 @@ impl Shared {
             .get(&call.key())
             .cloned()
             .ok_or_else(|| call.target.not_found())?;
-        let seconds = body["spec"]["expirationSeconds"]
-            .as_i64()
-            .unwrap_or(3600)
-            .max(600);
+        let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+        if seconds < 600 {
+            let detail = "may not specify a duration less than 10 minutes";
+            let cause = Cause::invalid("spec.expirationSeconds", &json!(seconds), detail);
+            return Err(StatusError::invalid(
+                "TokenRequest",
+                "authentication.k8s.io",
+                "",
+                &[cause],
+            ));
+        }
         let expires = self
             .clock
             .now()
@@ -193,6 +247,17 @@ impl Shared {
             let why =
                 "exactly one of nonResourceAttributes or resourceAttributes must be specified";
             let cause = Cause::invalid("spec.resourceAttributes", &Value::Null, why);
+            return Err(StatusError::invalid(
+                "",
+                "authorization.k8s.io",
+                "",
+                &[cause],
+            ));
+        }
+        let groups = &body["spec"]["groups"];
+        if user.name.is_empty() && groups.is_null() {
+            let why = "at least one of user or group must be specified";
+            let cause = Cause::invalid("spec.user", &json!(""), why);
             return Err(StatusError::invalid(
                 "",
                 "authorization.k8s.io",

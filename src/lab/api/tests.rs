@@ -268,7 +268,7 @@ async fn a_watch_sees_objects_enter_and_leave_its_selector() {
     let server = ApiServer::default();
     let api: Api<Pod> = Api::default_namespaced(server.client("test"));
     let mut events = Box::pin(
-        api.watch(&WatchParams::default().labels("app=x").timeout(120), "1")
+        api.watch(&WatchParams::default().labels("app=x").timeout(120), "0")
             .await
             .expect("watched"),
     );

@@ -54,7 +54,13 @@ impl Shared {
             .number("timeoutSeconds")?
             .filter(|seconds| *seconds > 0)
             .unwrap_or(DEFAULT_TIMEOUT);
+        call.check_list_options(true)?;
         let initial = self.initial_events(&call)?;
+        // A watch cannot say what is wrong with it, and so it is a failure of the server.
+        let from = call
+            .revision()
+            .map_err(|why| StatusError::new(500, "", why))?
+            .unwrap_or(0);
         let state = self.state();
         let mut watch = Watch {
             shared: Arc::clone(self),
@@ -73,7 +79,6 @@ impl Shared {
             over: false,
             call,
         };
-        let from = watch.call.query.number("resourceVersion")?.unwrap_or(0);
         if initial || (from == 0 && watch.call.query.text("sendInitialEvents").is_empty()) {
             let resource = watch.call.target.resource.id();
             for (_, value) in state.store.list(&resource, &watch.call.target.namespace) {
@@ -117,11 +122,6 @@ impl Shared {
         if self.minor < 32 {
             return refuse(
                 "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
-            );
-        }
-        if call.query.text("resourceVersionMatch") != "NotOlderThan" {
-            return refuse(
-                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
             );
         }
         Ok(call.query.flag("sendInitialEvents"))

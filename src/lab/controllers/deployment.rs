@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
+const MOST: &str = "deployment.kubernetes.io/max-replicas";
 
 /// The `ReplicaSets` of a Deployment.
 pub(super) struct Sets {
@@ -72,6 +74,7 @@ fn revision_of(set: &Value) -> u64 {
 fn roll(pass: &mut Pass<'_>, deployment: &Value, sets: &Sets) {
     let paused = deployment["spec"]["paused"] == true;
     let replicas = count(&deployment["spec"]["replicas"]);
+    annotate(pass, deployment, sets);
     let Some(new) = &sets.new else {
         if paused {
             scale_paused(pass, sets, replicas);
@@ -117,13 +120,33 @@ fn create_set(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {
             "name": format!("{}-{hash}", object::name(deployment)), "namespace": object::namespace(deployment),
-            "labels": template["metadata"]["labels"], "annotations": {REVISION: next.to_string()},
+            "labels": template["metadata"]["labels"], "annotations": {REVISION: next.to_string(), DESIRED: replicas.to_string(), MOST: ceiling(deployment, replicas).to_string()},
             "ownerReferences": [owner_reference(deployment)],
         },
         "spec": {"replicas": first, "minReadySeconds": deployment["spec"]["minReadySeconds"], "selector": selector, "template": template},
     });
     if let Err(error) = pass.create(set) {
         tracing::debug!(%error, "a ReplicaSet was not created");
+    }
+}
+
+/// Each set with pods says what its Deployment wants.
+fn annotate(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
+    let replicas = count(&deployment["spec"]["replicas"]);
+    let wanted = [
+        (DESIRED, replicas.to_string()),
+        (MOST, ceiling(deployment, replicas).to_string()),
+    ];
+    for set in sets.all().filter(|set| count(&set["spec"]["replicas"]) > 0) {
+        let annotations = &set["metadata"]["annotations"];
+        if wanted
+            .iter()
+            .any(|(key, value)| annotations[*key] != value.as_str())
+        {
+            let patch =
+                json!({"metadata": {"annotations": {DESIRED: wanted[0].1, MOST: wanted[1].1}}});
+            pass.send("PATCH", set, "", patch);
+        }
     }
 }
 

@@ -102,6 +102,11 @@ fn make(pass: &mut Pass<'_>, set: &Value, members: &Members, number: usize) {
     let name = format!("{}-{number}", object::name(set));
     let mut pod = revision::pod(set, &template);
     object::set_meta(&mut pod, "name", json!(name));
+    object::set_meta(
+        &mut pod,
+        "generateName",
+        json!(format!("{}-", object::name(set))),
+    );
     revision::label(&mut pod, REVISION, revision);
     revision::label(&mut pod, "statefulset.kubernetes.io/pod-name", &name);
     revision::label(

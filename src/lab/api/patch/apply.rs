@@ -77,7 +77,12 @@ pub fn apply(
             gone.remove_from(&mut merged, writer.custom);
         }
     }
-    managers::own(&mut entries, writer, set);
+    renew_last_applied(&mut merged, &config, writer);
+    let mut writer = writer.clone();
+    if without_books(live) == without_books(&merged) {
+        writer.time.clear();
+    }
+    managers::own(&mut entries, &writer, set);
     managers::write(&mut merged, &entries);
     Ok(merged)
 }
@@ -99,6 +104,26 @@ fn are_client_side(live: &Value, writer: &Writer, lost: &[(usize, fields::FieldS
                 others.is_empty()
             })
         })
+}
+
+fn without_books(object: &Value) -> Value {
+    let mut object = object.clone();
+    if object.is_object() {
+        object::metadata_mut(&mut object).shift_remove("managedFields");
+        object::drop_empty(&mut object);
+    }
+    object
+}
+
+/// What kubectl's own apply wrote down is kept right, for a client that goes back to it.
+fn renew_last_applied(object: &mut Value, config: &Value, writer: &Writer) {
+    const KEY: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    if writer.manager != "kubectl" || !object["metadata"]["annotations"][KEY].is_string() {
+        return;
+    }
+    let mut text = config.clone();
+    text.sort_all_objects();
+    object["metadata"]["annotations"][KEY] = json!(format!("{text}\n"));
 }
 
 fn merge<'path>(live: &mut Value, config: &'path Value, path: &mut Vec<&'path str>, custom: bool) {

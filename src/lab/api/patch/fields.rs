@@ -324,6 +324,7 @@ fn is_free_map(names: &[&str]) -> bool {
                 | "data"
                 | "limits"
                 | "requests"
+                | "resources"
                 | "rollingUpdate"
                 | "valueFrom"
                 | "configMap"

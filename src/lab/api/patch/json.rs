@@ -74,7 +74,16 @@ fn remove(object: &mut Value, path: &str) -> Option<Value> {
     match parent(object, path)? {
         (Value::Object(map), key) => map.shift_remove(&key),
         (Value::Array(list), key) => {
-            let index: usize = key.parse().ok().filter(|index| *index < list.len())?;
+            // The library counts negative ones from the end.
+            let index: isize = key.parse().ok()?;
+            let index = if index < 0 {
+                index.checked_add_unsigned(list.len())?
+            } else {
+                index
+            };
+            let index = usize::try_from(index)
+                .ok()
+                .filter(|index| *index < list.len())?;
             Some(list.remove(index))
         }
         _ => None,

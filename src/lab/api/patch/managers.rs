@@ -41,7 +41,7 @@ impl Entry {
             "fieldsType": "FieldsV1",
         });
         // The scale handler keeps no time.
-        if writer.subresource != "scale" {
+        if writer.subresource != "scale" && !writer.time.is_empty() {
             head["time"] = json!(writer.time);
         }
         if !writer.subresource.is_empty() {
@@ -108,17 +108,17 @@ pub fn write(value: &mut Value, entries: &[Entry]) {
             json
         })
         .collect();
-    if list.is_empty() {
-        object::metadata_mut(value).shift_remove("managedFields");
-    } else {
-        object::set_meta(value, "managedFields", Value::Array(list));
-    }
+    // Empty, not absent: an object without them keeps those that it had.
+    object::set_meta(value, "managedFields", Value::Array(list));
 }
 
 /// Gives the writer's own entry new fields; its time moves only when they differ.
+///
+/// A writer without a time changed nothing: its entry keeps the time that it has.
 pub fn own(entries: &mut Vec<Entry>, writer: &Writer, set: FieldSet) {
     match entries.iter_mut().find(|entry| entry.is_of(writer)) {
         Some(entry) if entry.set == set => {}
+        Some(entry) if writer.time.is_empty() => entry.set = set,
         Some(entry) => *entry = Entry::new(writer, set),
         None => entries.push(Entry::new(writer, set)),
     }

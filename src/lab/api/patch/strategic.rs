@@ -82,11 +82,8 @@ fn merge_list<'path>(list: &mut Value, changes: &'path [Value], path: &mut Vec<&
     match lists::list_kind(path, false) {
         ListKind::Atomic => *items = changes.to_vec(),
         ListKind::Set => {
-            for change in changes {
-                if !items.contains(change) {
-                    items.push(change.clone());
-                }
-            }
+            let before = std::mem::take(items);
+            *items = interleave(before, changes.to_vec(), |one| Some(one.clone()));
         }
         // The merge key of the older patch is the first of the newer keys.
         ListKind::Map(keys) => merge_items(items, changes, keys[0], path),
@@ -107,23 +104,45 @@ fn merge_items<'path>(
             .collect();
         return;
     }
-    let mut added = Vec::new();
+    let mut patched = Vec::new();
     for change in changes {
         let found = items.iter().position(|item| item[key] == change[key]);
-        match (found, change["$patch"] == "delete") {
-            (Some(at), true) => {
-                items.remove(at);
-            }
-            (Some(at), false) => merge(&mut items[at], change, path),
-            (None, true) => {}
-            (None, false) => {
-                let mut item = json!({});
-                merge(&mut item, change, path);
-                added.push(item);
+        if change["$patch"] == "delete" {
+            found.map(|at| items.remove(at));
+            continue;
+        }
+        let mut item = found.map_or(json!({}), |at| items[at].clone());
+        merge(&mut item, change, path);
+        patched.push(item);
+    }
+    let before = std::mem::take(items);
+    *items = interleave(before, patched, |item| Some(item[key].clone()));
+}
+
+/// The order of the patch, in which what only the object has keeps its place before what followed it.
+fn interleave(
+    before: Vec<Value>,
+    patched: Vec<Value>,
+    key: impl Fn(&Value) -> Option<Value>,
+) -> Vec<Value> {
+    let keys: Vec<Option<Value>> = before.iter().map(&key).collect();
+    let named: Vec<Option<Value>> = patched.iter().map(&key).collect();
+    let mut rest: std::collections::VecDeque<(usize, Value)> = before
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| !named.contains(&keys[*at]))
+        .collect();
+    let mut result = Vec::new();
+    for item in patched {
+        if let Some(at) = keys.iter().position(|one| *one == key(&item)) {
+            while let Some((_, first)) = rest.pop_front_if(|(place, _)| *place < at) {
+                result.push(first);
             }
         }
+        result.push(item);
     }
-    items.extend(added);
+    result.extend(rest.into_iter().map(|(_, item)| item));
+    result
 }
 
 fn order_elements(map: &mut Map<String, Value>, members: &Map<String, Value>, path: &[&str]) {
@@ -167,7 +186,7 @@ mod tests {
             object,
             json!({"spec": {"containers": [
                 {"name": "side", "image": "side:1"},
-                {"name": "app", "image": "app:2", "args": ["b"], "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+                {"name": "app", "image": "app:2", "args": ["b"], "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]},
             ]}})
         );
     }

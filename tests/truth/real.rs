@@ -1,0 +1,77 @@
+//! The cases of `tests/truth` on real servers. Needs root and what `tests/mesh/build` makes; `cargo test` leaves it out,
+//! `cargo test --test truth -- --nocapture` runs it, and with `PLAN_UPDATE=1` writes the recordings.
+#![expect(clippy::print_stdout, reason = "what a long test has come to")]
+
+#[path = "../e2e/bed.rs"]
+mod bed;
+#[path = "mod.rs"]
+mod truth;
+
+use bed::Bed;
+use truth::{AREAS, World};
+
+/// Runs the areas of a world inside its network: by this same program, as its hidden test.
+fn inside(bed: &Bed, world: &str) {
+    let own = std::env::current_exe().expect("this program");
+    let ended = bed
+        .command(&own.display().to_string())
+        .args([
+            "--ignored",
+            "--exact",
+            "in_the_network_of_a_mesh",
+            "--nocapture",
+        ])
+        .env("TRUTH_WORLD", world)
+        .status()
+        .expect("this program again");
+    assert!(
+        ended.success(),
+        "a real cluster answers otherwise than recorded"
+    );
+}
+
+#[test]
+fn a_real_server_answers_as_recorded() {
+    inside(
+        &Bed::up_with(&["modern", "--bare"]),
+        &format!("{:?}", World::Server),
+    );
+}
+
+#[test]
+fn a_real_mesh_answers_as_recorded() {
+    let bed = Bed::up_with(&["modern", "--no-workloads", "--install", "istioctl"]);
+    for arguments in [
+        "install -y --set profile=minimal --set revision=canary",
+        "tag set prod --revision canary",
+    ] {
+        bed.output("istioctl-1.29.1", &arguments.split(' ').collect::<Vec<_>>());
+    }
+    inside(&bed, &format!("{:?}", World::Mesh));
+}
+
+#[tokio::test]
+#[ignore = "the others call it"]
+async fn in_the_network_of_a_mesh() {
+    let world = std::env::var("TRUTH_WORLD").expect("called by another test");
+    let client = kube::Client::try_default().await.expect("a kubeconfig");
+    let mut stale = Vec::new();
+    for area in AREAS
+        .iter()
+        .filter(|area| format!("{:?}", area.world) == world)
+    {
+        let seen = area.on(&client).await;
+        println!("{:12} {:3} cases", area.name, seen.len());
+        if std::env::var("PLAN_UPDATE").is_ok() {
+            area.record(seen);
+        } else {
+            stale.extend(area.differences(&seen));
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "{} cases:\n\n{}",
+        stale.len(),
+        stale.join("\n")
+    );
+}
