@@ -22,20 +22,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use plan::lab::api::{ApiServer, Options};
 use plan::lab::istio::ProxyFault;
 use plan::lab::{controllers as lab_controllers, istio};
 use plan::mesh::injection::shape::Shape;
-use scene::Scene;
+pub(crate) use scene::Scene;
 use serde_json::Value;
 use similar::TextDiff;
 
 /// How many cases the table has at least.
 const LEAST: usize = 150;
-/// How many cases run at once on a real cluster.
-const AT_ONCE: usize = 8;
 
 /// One question to both sides.
 pub(crate) struct Case {
@@ -67,7 +64,7 @@ pub(crate) enum World {
 pub(crate) struct Area {
     pub(crate) name: &'static str,
     pub(crate) world: World,
-    cases: &'static [Case],
+    pub(crate) cases: &'static [Case],
 }
 
 pub(crate) const AREAS: [Area; 7] = [
@@ -109,22 +106,25 @@ pub(crate) const AREAS: [Area; 7] = [
 ];
 
 /// What was seen, by case.
-type Seen = BTreeMap<String, Value>;
+pub(crate) type Seen = BTreeMap<String, Value>;
 
 impl Area {
-    fn chosen(&self) -> impl Iterator<Item = &'static Case> {
+    /// The cases that are to run.
+    pub(crate) fn chosen(&self) -> impl Iterator<Item = &'static Case> {
         let wanted = std::env::var("TRUTH").unwrap_or_default();
         self.cases
             .iter()
             .filter(move |case| case.name.contains(&wanted))
     }
 
-    fn file(&self) -> PathBuf {
+    /// Where the recording is.
+    pub(crate) fn file(&self) -> PathBuf {
         PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join(format!("tests/truth/recorded/{}.yaml", self.name))
     }
 
-    fn recorded(&self) -> Seen {
+    /// What a real cluster answered.
+    pub(crate) fn recorded(&self) -> Seen {
         let text = fs_err::read_to_string(self.file()).unwrap_or_default();
         let mut recorded: Seen = serde_yaml::from_str(&text).unwrap_or_default();
         recorded.values_mut().for_each(normal::sort);
@@ -166,19 +166,6 @@ impl Area {
         seen
     }
 
-    /// Runs the cases on a real cluster, several at once.
-    pub(crate) async fn on(&self, client: &kube::Client) -> Seen {
-        futures::stream::iter(self.chosen())
-            .map(|case| async move {
-                let scene = Scene::open(client.clone(), self.name, case.name).await;
-                (case.body)(&scene).await;
-                (case.name.to_owned(), scene.close())
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await
-    }
-
     /// How what was seen differs from what is recorded, case by case.
     pub(crate) fn differences(&self, seen: &Seen) -> Vec<String> {
         let recorded = self.recorded();
@@ -203,15 +190,6 @@ impl Area {
                 })
             })
             .collect()
-    }
-
-    /// Writes down what was seen; of the cases that did not run, what was known is kept.
-    pub(crate) fn record(&self, seen: Seen) {
-        let mut all = self.recorded();
-        all.extend(seen);
-        all.retain(|name, _| self.cases.iter().any(|case| case.name == name));
-        let text = serde_yaml::to_string(&all).expect("YAML");
-        fs_err::write(self.file(), text).expect("the recording is written");
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod admission;
 mod base64;
+mod body;
 mod built_in;
 mod clock;
 mod commit;
@@ -16,6 +17,7 @@ mod delete;
 mod discovery;
 mod door;
 mod forward;
+mod fresh;
 mod negotiate;
 pub mod object;
 mod openapi;
