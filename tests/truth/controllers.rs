@@ -188,8 +188,8 @@ async fn deploy(on: &Scene, spec: Value) {
     settle(on, WEB).await;
 }
 
-async fn change(on: &Scene, path: &str, patch: Value) {
-    on.ask("PATCH", path, super::scene::STRATEGIC, patch).await;
+async fn change(on: &Scene, path: &str, to: Value) {
+    on.ask("PATCH", path, super::scene::STRATEGIC, to).await;
 }
 
 fn image(tag: u32) -> Value {
@@ -529,9 +529,7 @@ async fn the_garbage_of_a_deployment(on: &Scene) {
 async fn the_garbage_in_the_foreground(on: &Scene) {
     deploy(on, json!({"replicas": 2})).await;
     let mut events = on
-        .watch(&format!(
-            "apps/v1~deployments?watch=true&fieldSelector=metadata.name%3Dweb"
-        ))
+        .watch("apps/v1~deployments?watch=true&fieldSelector=metadata.name%3Dweb")
         .await;
     events.read().await;
     on.see(

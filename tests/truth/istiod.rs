@@ -147,7 +147,7 @@ fn progress(entry: &Value) -> Value {
     progress
 }
 
-async fn see(on: &Scene, what: &str, entries: &[Value]) {
+fn see(on: &Scene, what: &str, entries: &[Value]) {
     let mut seen: Vec<Value> = entries.iter().map(progress).collect();
     seen.sort_by_key(ToString::to_string);
     on.observe(what, json!(seen));
@@ -167,7 +167,7 @@ async fn the_synchronisation_of_no_proxy(on: &Scene) {
 async fn the_synchronisation_of_a_proxy(on: &Scene) {
     proxies(on, json!({ENABLED: "enabled"}), 2, "").await;
     let entries = connected(on, DEFAULT, 2).await;
-    see(on, "entries", &entries).await;
+    see(on, "entries", &entries);
     let first = entries.first().cloned().unwrap_or_default();
     let keys = |value: &Value| {
         value
@@ -247,34 +247,34 @@ async fn the_connections_of_a_proxy(on: &Scene) {
 async fn the_proxies_of_the_other_revision(on: &Scene) {
     proxies(on, json!({"istio.io/rev": CANARY}), 1, "").await;
     let entries = connected(on, CANARY, 1).await;
-    see(on, CANARY, &entries).await;
-    see(on, DEFAULT, &syncz(on, DEFAULT).await).await;
+    see(on, CANARY, &entries);
+    see(on, DEFAULT, &syncz(on, DEFAULT).await);
 }
 
 async fn a_proxy_that_never_acknowledges(on: &Scene) {
     proxies(on, json!({ENABLED: "enabled"}), 1, "never-ack").await;
     let entries = connected(on, DEFAULT, 1).await;
-    see(on, "entries", &entries).await;
+    see(on, "entries", &entries);
 }
 
 async fn a_proxy_that_never_comes(on: &Scene) {
     proxies(on, json!({ENABLED: "enabled"}), 1, "absent").await;
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    see(on, "entries", &syncz(on, DEFAULT).await).await;
+    see(on, "entries", &syncz(on, DEFAULT).await);
 }
 
 async fn a_proxy_that_stays_with_the_old(on: &Scene) {
     proxies(on, json!({"istio.io/rev": CANARY}), 1, "stay-old").await;
     let entries = connected(on, DEFAULT, 1).await;
-    see(on, DEFAULT, &entries).await;
-    see(on, CANARY, &syncz(on, CANARY).await).await;
+    see(on, DEFAULT, &entries);
+    see(on, CANARY, &syncz(on, CANARY).await);
 }
 
 async fn a_proxy_of_both(on: &Scene) {
     proxies(on, json!({"istio.io/rev": CANARY}), 1, "both").await;
     for revision in [DEFAULT, CANARY] {
         let entries = connected(on, revision, 1).await;
-        see(on, revision, &entries).await;
+        see(on, revision, &entries);
     }
 }
 
@@ -307,5 +307,5 @@ async fn a_gone_pod_is_forgotten(on: &Scene) {
     )
     .await;
     let entries = connected(on, DEFAULT, 1).await;
-    see(on, "entries", &entries).await;
+    see(on, "entries", &entries);
 }

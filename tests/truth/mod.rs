@@ -4,6 +4,10 @@
 //! lab and compares. `cargo test --test truth` starts real servers, runs the same cases on them, and fails where they
 //! answer otherwise than recorded; with `PLAN_UPDATE=1` it writes down what they answer. `TRUTH=TEXT` runs only the
 //! cases with TEXT in their name.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a case writes the JSON that it sends where it sends it"
+)]
 
 mod normal;
 mod samples;
@@ -110,6 +114,7 @@ pub(crate) type Seen = BTreeMap<String, Value>;
 
 impl Area {
     /// The cases that are to run.
+    #[expect(clippy::disallowed_methods, reason = "which cases a person wants")]
     pub(crate) fn chosen(&self) -> impl Iterator<Item = &'static Case> {
         let wanted = std::env::var("TRUTH").unwrap_or_default();
         self.cases

@@ -77,7 +77,7 @@ impl Known {
                 if !revision.is_empty() {
                     let number = self.revisions.len() + 1;
                     self.revisions
-                        .entry(revision.to_owned())
+                        .entry(revision)
                         .or_insert_with(|| format!("<revision {number}>"));
                 }
                 // The revision of a list or a bookmark is that of all writes, anybody's.

@@ -892,9 +892,9 @@ async fn a_pod_ends_gracefully(on: &Scene) {
     on.given("v1~pods", pod("waiting")).await;
     on.see("DELETE", "v1~pods/waiting", "", Value::Null, &places)
         .await;
-    let mut placed = pod("placed");
-    placed["spec"]["nodeName"] = json!("nowhere");
-    on.given("v1~pods", placed).await;
+    let mut bound = pod("placed");
+    bound["spec"]["nodeName"] = json!("nowhere");
+    on.given("v1~pods", bound).await;
     on.see("DELETE", "v1~pods/placed", "", Value::Null, &places)
         .await;
     on.see(

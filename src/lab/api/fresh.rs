@@ -88,7 +88,7 @@ pub(super) fn allocate(state: &State, body: &mut Value, resource: &Resource) {
     match resource.kind.as_str() {
         "Pod" => {
             body["status"] =
-                json!({"phase": "Pending", "qosClass": defaults::quality(&body["spec"])})
+                json!({"phase": "Pending", "qosClass": defaults::quality(&body["spec"])});
         }
         "Job" => defaults::name_pods_of_job(body),
         "CustomResourceDefinition" => {

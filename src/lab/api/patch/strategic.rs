@@ -135,7 +135,9 @@ fn interleave(
     let mut result = Vec::new();
     for item in patched {
         if let Some(at) = keys.iter().position(|one| *one == key(&item)) {
-            while let Some((_, first)) = rest.pop_front_if(|(place, _)| *place < at) {
+            while rest.front().is_some_and(|(place, _)| *place < at)
+                && let Some((_, first)) = rest.pop_front()
+            {
                 result.push(first);
             }
         }

@@ -48,7 +48,7 @@ pub(super) fn check(after: &Value, before: Option<&Value>, causes: &mut Vec<Caus
             causes.push(Cause::invalid("spec", &shown, detail));
         }
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
-            webhooks(after, causes)
+            webhooks(after, causes);
         }
         "CustomResourceDefinition" => schema::check_definition(after, causes),
         _ => {}
