@@ -200,8 +200,13 @@ pub(crate) struct RehearseArgs {
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
 
-    /// The world that it is tried on: a scenario's name or file (see `plan explain lab`)
-    #[arg(long, value_name = "SCENARIO", default_value = "shop")]
+    /// The world that it is tried on: a scenario's name or file, or a snapshot (see `plan explain lab`)
+    #[arg(
+        long,
+        visible_alias = "snapshot",
+        value_name = "SCENARIO",
+        default_value = "shop"
+    )]
     pub(crate) lab: String,
 
     /// What goes wrong, by chance, beside the scenario's own faults
