@@ -96,8 +96,8 @@ steps:
     with: { soak: 0s }
 "#;
 
-#[test]
-fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
+/// A run that waits for an answer, and its mesh.
+fn at_the_gate() -> (Desk, Mesh, String) {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);
     let kubeconfig = mesh.kubeconfig(&desk);
@@ -105,6 +105,12 @@ fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
         .exits(6)
         .says("plan approve");
     let run = desk.run_id();
+    (desk, mesh, run)
+}
+
+#[test]
+fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
+    let (desk, _mesh, run) = at_the_gate();
     desk.plan(&["approve", &run, "acept"])
         .exits(64)
         .says("did you mean `accept`?");
@@ -115,12 +121,7 @@ fn a_gate_without_an_answer_suspends_and_an_approval_resumes() {
 
 #[test]
 fn a_rejected_gate_ends_with_6_and_nothing_further_runs() {
-    let (desk, mesh) = (Desk::new(), Mesh::start());
-    desk.file("plan.yaml", GATE);
-    let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
-        .exits(6);
-    let run = desk.run_id();
+    let (desk, _mesh, run) = at_the_gate();
     desk.plan(&["reject", &run, "accept", "--by", "ann"])
         .exits(0);
     desk.plan(&["resume", &run]).exits(6).says("rejected");
@@ -128,12 +129,7 @@ fn a_rejected_gate_ends_with_6_and_nothing_further_runs() {
 
 #[test]
 fn a_plan_that_changed_meanwhile_is_not_resumed_unless_as_recorded() {
-    let (desk, mesh) = (Desk::new(), Mesh::start());
-    desk.file("plan.yaml", GATE);
-    let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
-        .exits(6);
-    let run = desk.run_id();
+    let (desk, _mesh, run) = at_the_gate();
     desk.file("plan.yaml", &GATE.replace("Go on?", "Really?"));
     desk.plan(&["approve", &run, "accept"]).exits(0);
     desk.plan(&["resume", &run]).exits(4).says("Really?");
@@ -142,12 +138,7 @@ fn a_plan_that_changed_meanwhile_is_not_resumed_unless_as_recorded() {
 
 #[test]
 fn a_run_without_a_process_is_cancelled_for_good_and_can_be_resumed() {
-    let (desk, mesh) = (Desk::new(), Mesh::start());
-    desk.file("plan.yaml", GATE);
-    let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
-        .exits(6);
-    let run = desk.run_id();
+    let (desk, _mesh, run) = at_the_gate();
     desk.plan(&["cancel", &run]).exits(0).says("is cancelled");
     desk.plan(&["status", &run])
         .exits(0)
@@ -165,12 +156,7 @@ fn a_run_without_a_process_is_cancelled_for_good_and_can_be_resumed() {
 
 #[test]
 fn a_run_whose_process_was_killed_is_cancelled_and_its_lock_runs_out() {
-    let (desk, mesh) = (Desk::new(), Mesh::start());
-    desk.file("plan.yaml", GATE);
-    let kubeconfig = mesh.kubeconfig(&desk);
-    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
-        .exits(6);
-    let run = desk.run_id();
+    let (desk, _mesh, run) = at_the_gate();
     // As a kill leaves it: the end is missing, and the last line is torn.
     let path = desk.path().join(format!(".plan/runs/{run}/journal.jsonl"));
     let journal = fs_err::read_to_string(&path).unwrap();

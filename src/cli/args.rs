@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::lab::LabCommand;
+use super::rehearse::RehearseArgs;
 use super::snapshot::SnapshotArgs;
 use crate::model::Span;
 
@@ -193,74 +195,6 @@ pub(crate) struct RunArgs {
     pub(crate) detailed_exitcode: bool,
 }
 
-/// `plan rehearse`.
-#[derive(Debug, Args)]
-pub(crate) struct RehearseArgs {
-    /// The plan and its inputs.
-    #[command(flatten)]
-    pub(crate) plan: PlanArgs,
-
-    /// The world that it is tried on: a scenario's name or file, or a snapshot (see `plan explain lab`)
-    #[arg(
-        long,
-        visible_alias = "snapshot",
-        value_name = "SCENARIO",
-        default_value = "shop"
-    )]
-    pub(crate) lab: String,
-
-    /// What goes wrong, by chance, beside the scenario's own faults
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "none")]
-    pub(crate) faults: Vec<FaultClass>,
-
-    /// How often it is tried, each time with the next seed
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) seeds: u32,
-
-    /// The first seed; a rehearsal repeats from its seed
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) seed: u64,
-
-    /// How many steps may run at once
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) concurrency: u32,
-
-    /// How the result is shown
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: Output,
-}
-
-/// A class of faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FaultClass {
-    /// Nothing.
-    None,
-    /// Everything.
-    All,
-    /// Refusals: 429, 500, 503, 409.
-    Answers,
-    /// Lost connections, before or after the request is carried out.
-    Connections,
-    /// Slow answers.
-    Slow,
-    /// Watches that are cut or fall silent, and 410.
-    Watches,
-    /// An API server that is gone for a while.
-    Server,
-    /// A control plane whose pods die.
-    Istiod,
-    /// The death of `plan` itself, once, and its resume.
-    Crash,
-}
-
-impl FaultClass {
-    /// As the flag has it.
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-}
-
 /// `plan resume`.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
@@ -385,29 +319,6 @@ pub(crate) struct CancelArgs {
     /// Where the run is kept.
     #[command(flatten)]
     pub(crate) state: StateArgs,
-}
-
-/// `plan lab`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum LabCommand {
-    /// Serve it on a loopback port, for kubectl, istioctl and `plan run --kubeconfig`, and print its kubeconfig's path
-    Serve(ServeArgs),
-}
-
-/// `plan lab serve`.
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// What it holds: a scenario's name or file, or a snapshot
-    #[arg(default_value = "shop")]
-    pub(crate) scenario: String,
-
-    /// The port on 127.0.0.1; default: any free one
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub(crate) port: u16,
-
-    /// Where the kubeconfig goes, a file that does not exist; default: a temporary one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig_out: Option<PathBuf>,
 }
 
 /// `plan explain`.

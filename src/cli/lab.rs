@@ -1,14 +1,37 @@
 //! `plan lab serve`: the embedded cluster for programs outside the process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use tempfile::TempPath;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::ServeArgs;
 use super::error::CliError;
 use super::exit::Exit;
 use super::{origin, scenario, stdout};
+
+/// `plan lab`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Serve it on a loopback port, for kubectl, istioctl and `plan run --kubeconfig`, and print its kubeconfig's path
+    Serve(ServeArgs),
+}
+
+/// `plan lab serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// What it holds: a scenario's name or file, or a snapshot
+    #[arg(default_value = "shop")]
+    pub(crate) scenario: String,
+
+    /// The port on 127.0.0.1; default: any free one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+
+    /// Where the kubeconfig goes, a file that does not exist; default: a temporary one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig_out: Option<PathBuf>,
+}
 
 /// Serves until SIGINT or SIGTERM; the kubeconfig goes with it.
 pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {

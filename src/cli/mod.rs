@@ -39,7 +39,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command, LabCommand};
+use args::{Cli, Command};
 use error::CliError;
 use exit::Exit;
 
@@ -82,7 +82,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Approve(args) => answer::answer(args, true),
         Command::Reject(args) => answer::answer(args, false),
         Command::Cancel(args) => wait_for(answer::cancel(args)),
-        Command::Lab(LabCommand::Serve(args)) => wait_for(lab::serve(args)),
+        Command::Lab(lab::LabCommand::Serve(args)) => wait_for(lab::serve(args)),
         Command::Snapshot(args) => wait_for(snapshot::run(args)),
         Command::Explain(args) => explain::run(args),
         Command::Schema(args) => Ok(schema::run(args)),

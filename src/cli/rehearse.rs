@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::args::{FaultClass, Output, RehearseArgs};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use super::args::{Output, PlanArgs};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, load};
@@ -12,6 +15,88 @@ use crate::check::{Purpose, Slice};
 use crate::engine::{Approve, Options};
 use crate::event::Origin;
 use crate::rehearsal::{self, Class, Rehearsal, Summary};
+
+/// `plan rehearse`.
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    /// The plan and its inputs.
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+
+    /// The world that it is tried on: a scenario's name or file, or a snapshot (see `plan explain lab`)
+    #[arg(
+        long,
+        visible_alias = "snapshot",
+        value_name = "SCENARIO",
+        default_value = "shop"
+    )]
+    pub(crate) lab: String,
+
+    /// What goes wrong, by chance, beside the scenario's own faults
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "none")]
+    pub(crate) faults: Vec<Faults>,
+
+    /// How often it is tried, each time with the next seed
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: u32,
+
+    /// The first seed; a rehearsal repeats from its seed
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+
+    /// How many steps may run at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: u32,
+
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// What `--faults` takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Faults {
+    /// No fault.
+    None,
+    /// Every class.
+    All,
+    /// One class.
+    Of(Class),
+}
+
+impl ValueEnum for Faults {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::None,
+            Self::All,
+            Self::Of(Class::Answers),
+            Self::Of(Class::Connections),
+            Self::Of(Class::Slow),
+            Self::Of(Class::Watches),
+            Self::Of(Class::Server),
+            Self::Of(Class::Istiod),
+            Self::Of(Class::Crash),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::None => ("none", "Nothing"),
+            Self::All => ("all", "Everything"),
+            Self::Of(Class::Answers) => ("answers", "Refusals: 429, 500, 503, 409"),
+            Self::Of(Class::Connections) => (
+                "connections",
+                "Lost connections, before or after the request is carried out",
+            ),
+            Self::Of(Class::Slow) => ("slow", "Slow answers"),
+            Self::Of(Class::Watches) => ("watches", "Watches that are cut or fall silent, and 410"),
+            Self::Of(Class::Server) => ("server", "An API server that is gone for a while"),
+            Self::Of(Class::Istiod) => ("istiod", "A control plane whose pods die"),
+            Self::Of(Class::Crash) => ("crash", "The death of plan itself, once, and its resume"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
 
 /// Rehearses, and tells.
 pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
@@ -76,21 +161,13 @@ async fn prepare(args: &RehearseArgs) -> Result<Rehearsal, CliError> {
     })
 }
 
-fn classes(faults: &[FaultClass]) -> Vec<Class> {
-    if faults.contains(&FaultClass::All) {
-        return Class::ALL.to_vec();
-    }
-    let class = |fault: &FaultClass| match fault {
-        FaultClass::Answers => Some(Class::Answers),
-        FaultClass::Connections => Some(Class::Connections),
-        FaultClass::Slow => Some(Class::Slow),
-        FaultClass::Watches => Some(Class::Watches),
-        FaultClass::Server => Some(Class::Server),
-        FaultClass::Istiod => Some(Class::Istiod),
-        FaultClass::Crash => Some(Class::Crash),
-        FaultClass::None | FaultClass::All => None,
-    };
-    faults.iter().filter_map(class).collect()
+fn classes(faults: &[Faults]) -> Vec<Class> {
+    let classes = faults.iter().flat_map(|faults| match faults {
+        Faults::None => &[],
+        Faults::All => &Class::ALL[..],
+        Faults::Of(class) => std::slice::from_ref(class),
+    });
+    classes.copied().collect()
 }
 
 /// The command that shows one seed again, without the seed.
@@ -101,8 +178,9 @@ fn again(args: &RehearseArgs) -> String {
     let inputs = args.plan.inputs.iter();
     words.extend(inputs.map(|file| format!("--inputs {}", file.display())));
     words.push(format!("--lab={}", args.lab));
-    let faults = args.faults.iter().map(|class| class.name());
-    words.push(format!("--faults {}", faults.collect::<Vec<_>>().join(",")));
+    let faults = args.faults.iter().filter_map(Faults::to_possible_value);
+    let names: Vec<String> = faults.map(|value| value.get_name().to_owned()).collect();
+    words.push(format!("--faults {}", names.join(",")));
     words.push("--seeds 1".to_owned());
     words.join(" ")
 }

@@ -70,6 +70,16 @@ impl Diagnostic {
         self
     }
 
+    /// Where it is, unless that is known more exactly.
+    #[must_use]
+    pub fn or_at(self, span: Span) -> Self {
+        if self.primary.is_some() {
+            self
+        } else {
+            self.at(span, "")
+        }
+    }
+
     /// Another place that has to do with it.
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {

@@ -75,13 +75,8 @@ impl Expander<'_, '_> {
                     return Work::Ready(Box::new(action));
                 }
                 Err(error) => {
-                    let error: Diagnostic = error.into();
-                    let placed = error.primary.is_some();
-                    self.out.push(if placed {
-                        error
-                    } else {
-                        error.at(site.step.key.span, "")
-                    });
+                    self.out
+                        .push(Diagnostic::from(error).or_at(site.step.key.span));
                 }
             }
         }

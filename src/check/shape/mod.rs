@@ -291,13 +291,8 @@ impl<'l, 'r> Shaper<'l, 'r> {
         match from_node(&entry.value) {
             Ok(value) => Some(value),
             Err(error) => {
-                let error: Diagnostic = error.into();
-                let placed = error.primary.is_some();
-                self.out.push(if placed {
-                    error
-                } else {
-                    error.at(entry.value.span, "")
-                });
+                self.out
+                    .push(Diagnostic::from(error).or_at(entry.value.span));
                 None
             }
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Mesh;
-use super::upgrade::on;
+use super::upgrade::{migration, on};
 use crate::cluster::Cluster;
 use crate::lab::scenario::{Lab, Scenario};
 use crate::model::Kind;
@@ -121,25 +121,7 @@ async fn a_lab_from_a_snapshot_upgrades_as_the_cluster_would() {
     drop(lab);
     let lab = open(&snapshot, 7);
     let mesh = on(&lab);
-    for (kind, with) in [
-        (
-            Kind::InstallRevision,
-            json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] }),
-        ),
-        (Kind::WaitReady, json!({ "revision": "canary" })),
-        (
-            Kind::LabelNs,
-            json!({ "namespace": "shop", "revision": "canary" }),
-        ),
-        (
-            Kind::Restart,
-            json!({ "namespace": "shop", "revision": "canary" }),
-        ),
-        (
-            Kind::VerifyXds,
-            json!({ "namespace": "shop", "revision": "canary", "version": "1.29.1" }),
-        ),
-    ] {
+    for (kind, with) in migration("1.29.1") {
         let done = mesh.run(kind, with).await;
         done.unwrap_or_else(|error| panic!("{}: {error:#?}", kind.as_str()));
     }

@@ -40,11 +40,12 @@ fn replica_sets(mesh: &Mesh) -> usize {
     mesh.server.objects("replicasets.apps", "shop").len()
 }
 
-async fn upgrade(from: &str, to: &str) {
-    let lab = shop(from).await;
-    let mesh = on(&lab);
-    let steps: [(Kind, Value); 6] = [
-        (Kind::Precheck, json!({ "from": from, "to": to })),
+/// What moves `shop` to the revision `canary`, once it is known to be possible.
+pub(super) fn migration(to: &str) -> [(Kind, Value); 5] {
+    let namespace = json!({ "namespace": "shop", "revision": "canary" });
+    let mut verify = namespace.clone();
+    verify["version"] = to.into();
+    [
         (
             Kind::InstallRevision,
             json!({ "revision": "canary", "version": to, "take_over": ["*/*"] }),
@@ -53,19 +54,17 @@ async fn upgrade(from: &str, to: &str) {
             Kind::WaitReady,
             json!({ "revision": "canary", "version": to }),
         ),
-        (
-            Kind::LabelNs,
-            json!({ "namespace": "shop", "revision": "canary" }),
-        ),
-        (
-            Kind::Restart,
-            json!({ "namespace": "shop", "revision": "canary" }),
-        ),
-        (
-            Kind::VerifyXds,
-            json!({ "namespace": "shop", "revision": "canary", "version": to }),
-        ),
-    ];
+        (Kind::LabelNs, namespace.clone()),
+        (Kind::Restart, namespace),
+        (Kind::VerifyXds, verify),
+    ]
+}
+
+async fn upgrade(from: &str, to: &str) {
+    let lab = shop(from).await;
+    let mesh = on(&lab);
+    let precheck = (Kind::Precheck, json!({ "from": from, "to": to }));
+    let steps = [&[precheck][..], &migration(to)].concat();
     let before = replica_sets(&mesh);
     for (kind, with) in &steps {
         let done = mesh.run(*kind, with.clone()).await;
@@ -104,17 +103,8 @@ async fn from_1_5_to_1_6() {
 async fn proxies_that_did_not_move_are_judged_by_name() {
     let lab = shop("1.28.2").await;
     let mesh = on(&lab);
-    for (kind, with) in [
-        (
-            Kind::InstallRevision,
-            json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] }),
-        ),
-        (Kind::WaitReady, json!({ "revision": "canary" })),
-        (
-            Kind::LabelNs,
-            json!({ "namespace": "shop", "revision": "canary" }),
-        ),
-    ] {
+    let [install, ready, label, ..] = migration("1.29.1");
+    for (kind, with) in [install, ready, label] {
         mesh.run(kind, with).await.unwrap();
     }
     // Nothing was restarted: every proxy is still on the old control plane.
