@@ -32,7 +32,7 @@ async fn run(area: &Area, client: &kube::Client) -> Seen {
 fn record(area: &Area, seen: Seen) {
     let mut all = area.recorded();
     all.extend(seen);
-    all.retain(|name, _| area.cases.iter().any(|case| case.name == name));
+    all.retain(|name, _| area.every().any(|case| case.name == name));
     let text = serde_yaml::to_string(&all).expect("YAML");
     fs_err::write(area.file(), text).expect("the recording is written");
 }

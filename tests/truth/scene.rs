@@ -119,14 +119,8 @@ impl Scene {
         };
         let (warnings, retry_after) = (header("warning"), header("retry-after").pop());
         let code = response.status().as_u16();
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        let text = text(response).await;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer {
             code,
             body,
@@ -267,14 +261,7 @@ impl Scene {
             .body(String::new())
             .expect("a request");
         let response = sender.send_request(request).await.expect("an answer");
-        let code = response.status().as_u16();
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
-        (code, String::from_utf8_lossy(&bytes).into_owned())
+        (response.status().as_u16(), text(response).await)
     }
 
     /// Begins a watch; its answer's code is kept.
@@ -312,6 +299,12 @@ impl Scene {
             buffer: Vec::new(),
         }
     }
+}
+
+/// The whole body of an answer.
+async fn text<B: hyper::body::Body<Error: std::fmt::Debug>>(response: http::Response<B>) -> String {
+    let body = response.into_body().collect().await.expect("a body");
+    String::from_utf8_lossy(&body.to_bytes()).into_owned()
 }
 
 /// A watch under way.
