@@ -1,0 +1,105 @@
+//! Gates and their answers.
+
+use super::*;
+
+struct Terminal(bool);
+
+impl Gatekeeper for Terminal {
+    fn ask(&self, _: Question) -> BoxFuture<'static, Option<Reply>> {
+        let approve = self.0;
+        let by = "bob".to_owned();
+        async move { Some(Reply { approve, by }) }.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gates_are_answered_beforehand_or_at_the_terminal() {
+    let steps = || Scripted::default().on("g", async |c| asks(c, 1).await);
+    let tasks = || vec![step("g"), needs(step("after"), &[0])];
+    let mut bench = Bench::new(tasks(), steps());
+    bench.run.options.approve.steps.insert("g".to_owned());
+    let ran = bench.go().await;
+    assert_eq!(ran.outcomes(), "g=succeeded after=succeeded");
+    for (answer, outcomes) in [
+        (true, "g=succeeded after=succeeded"),
+        (false, "g=rejected after=not_run"),
+    ] {
+        let mut bench = Bench::new(tasks(), steps());
+        bench.run.gatekeeper = Some(Arc::new(Terminal(answer)));
+        let ran = bench.go().await;
+        assert_eq!(ran.outcomes(), outcomes);
+        let expected = if answer {
+            RunResult::Succeeded
+        } else {
+            RunResult::Rejected
+        };
+        assert_eq!(result(&ran), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quorum_counts_different_people() {
+    let steps = Scripted::default().on("g", async |c| asks(c, 2).await);
+    let mut bench = Bench::new(vec![step("g")], steps.clone());
+    bench.run.options.approve.all = true;
+    let ran = bench.go().await;
+    assert_eq!(
+        ran.outcome.end,
+        RunEnd::Suspended(
+            vec!["g"]
+                .into_iter()
+                .map(crate::model::NodeId::new)
+                .collect()
+        )
+    );
+    // Ann has said yes; Bob says it at the resume.
+    let mut bench = Bench::new(vec![step("g")], steps).resume(&ran.bytes);
+    bench.run.options.approve.all = true;
+    bench.run.gatekeeper = Some(Arc::new(Terminal(true)));
+    let again = bench.go().await;
+    assert_eq!(again.outcomes(), "g=succeeded");
+    let opened = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .matches("gate_opened")
+            .count()
+    };
+    assert_eq!(
+        (opened(&ran.bytes), opened(&again.bytes)),
+        (1, 0),
+        "one question"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_suspends_when_nothing_else_is_left() {
+    let steps = Scripted::default()
+        .on("g", async |c| asks(c, 1).await)
+        .takes("long", 100);
+    let tasks = vec![step("g"), step("long")];
+    let ran = Bench::new(tasks, steps).go().await;
+    assert!(matches!(ran.outcome.end, RunEnd::Suspended(_)));
+    assert_eq!(ran.outcomes(), "long=succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_nobody_gives_in_time_is_rejected() {
+    struct Silent;
+    impl Gatekeeper for Silent {
+        fn ask(&self, _: Question) -> BoxFuture<'static, Option<Reply>> {
+            std::future::pending().boxed()
+        }
+    }
+    let gate = Task {
+        timeout: Timeout {
+            total: Some(secs(3600)),
+            attempt: None,
+        },
+        ..step("g")
+    };
+    let steps = Scripted::default().on("g", async |c| asks(c, 1).await);
+    let mut bench = Bench::new(vec![gate], steps);
+    bench.run.gatekeeper = Some(Arc::new(Silent));
+    let ran = bench.go().await;
+    assert_eq!(ran.outcomes(), "g=rejected");
+    assert_eq!(ran.state().nodes[0].message, "nobody answered within 1h");
+}
