@@ -123,7 +123,8 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         timeout: args.timeout,
         seed: job.source.seed(),
         approve: Approve {
-            all: job.simulated.is_some() || args.approve.iter().any(|step| step == "all"),
+            simulated: job.simulated.is_some(),
+            all: args.approve.iter().any(|step| step == "all"),
             steps: args.approve.iter().cloned().collect(),
         },
         origin: job.source.origin(&job.cluster),

@@ -141,7 +141,7 @@ async fn prepare(args: &RehearseArgs) -> Result<Rehearsal, CliError> {
         options: Options {
             concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
             approve: Approve {
-                all: true,
+                simulated: true,
                 ..Approve::default()
             },
             origin: Origin {

@@ -105,12 +105,14 @@ impl Default for Options {
     }
 }
 
-/// The gates approved beforehand, in the name of who runs it.
+/// The gates approved beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Approve {
-    /// Each of them.
+    /// Each of them, in the name of who runs it.
     pub all: bool,
-    /// These, by node or, for each item, by step: `migrate.accept` is also `migrate[shop].accept`.
+    /// By as many people as it takes, which the lab plays.
+    pub simulated: bool,
+    /// These, in the name of who runs it; by node or, for each item, by step: `migrate.accept` is also `migrate[shop].accept`.
     pub steps: BTreeSet<String>,
 }
 

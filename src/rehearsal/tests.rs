@@ -60,7 +60,7 @@ fn canary(faults: &[Class]) -> Rehearsal {
         },
         options: Options {
             approve: Approve {
-                all: true,
+                simulated: true,
                 ..Approve::default()
             },
             ..Options::default()

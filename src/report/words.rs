@@ -116,7 +116,7 @@ fn done(act: &Act, result: ActResult) -> String {
     let gap = if detail.is_empty() { "" } else { ": " };
     match result {
         ActResult::Changed => format!("{verb} {object}{gap}{detail}"),
-        ActResult::Unchanged => format!("{verb} {object}: was so already"),
+        ActResult::Unchanged => format!("{verb} {object}: changed nothing"),
         ActResult::Failed => format!("{verb} {object}: failed, or its end is unknown"),
     }
 }
@@ -137,12 +137,8 @@ fn finished(node: &str, record: &NodeRecord) -> Vec<String> {
         return Vec::new();
     };
     let mut line = format!("{node}: {}", outcome(end));
-    if record.step && end == Outcome::Succeeded {
-        line.push_str(if record.changed {
-            ", changed"
-        } else {
-            ", nothing to do"
-        });
+    if record.changed && end == Outcome::Succeeded {
+        line.push_str(", changed");
     }
     if let Some(took) = took(record).filter(|_| record.step) {
         line = format!("{line} in {}", span(took));

@@ -68,6 +68,11 @@ async fn a_quorum_counts_different_people() {
         (1, 0),
         "one question"
     );
+    // The lab plays as many people as it takes.
+    let steps = Scripted::default().on("g", async |c| asks(c, 2).await);
+    let mut bench = Bench::new(vec![step("g")], steps);
+    bench.run.options.approve.simulated = true;
+    assert_eq!(bench.go().await.outcomes(), "g=succeeded");
 }
 
 #[tokio::test(start_paused = true)]

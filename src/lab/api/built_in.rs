@@ -25,7 +25,7 @@ apps|v1|controllerrevisions|ControllerRevision||||
 batch|v1|jobs|Job||all|status|g
 batch|v1 v1beta1:-24|cronjobs|CronJob|cj|all|status|g
 policy|v1 v1beta1:-24|poddisruptionbudgets|PodDisruptionBudget|pdb||status|g
-autoscaling|v2:23- v1 v2beta2:-25|horizontalpodautoscalers|HorizontalPodAutoscaler|hpa|all|status|
+autoscaling|v2:23- v1 v2beta1:-24 v2beta2:-25|horizontalpodautoscalers|HorizontalPodAutoscaler|hpa|all|status|
 discovery.k8s.io|v1 v1beta1:-24|endpointslices|EndpointSlice||||g
 admissionregistration.k8s.io|v1 v1beta1:-21|mutatingwebhookconfigurations|MutatingWebhookConfiguration||api-extensions||cg
 admissionregistration.k8s.io|v1 v1beta1:-21|validatingwebhookconfigurations|ValidatingWebhookConfiguration||api-extensions||cg

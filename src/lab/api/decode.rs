@@ -3,6 +3,7 @@
 
 use super::status_error::Cause;
 use super::status_error::StatusError;
+use k8s_openapi::Resource;
 use k8s_openapi::api::admissionregistration::v1 as admission;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::autoscaling::v2 as autoscaling;
@@ -61,7 +62,15 @@ pub(super) fn prune(object: &mut Value) -> Result<Vec<String>, String> {
     Ok(unknown)
 }
 
-fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, serde_json::Error> {
+fn round_trip<T: Resource + DeserializeOwned + Serialize>(
+    object: &Value,
+) -> Result<Value, serde_json::Error> {
+    if object["apiVersion"] == T::API_VERSION {
+        return serde_json::to_value(T::deserialize(object)?);
+    }
+    // A type knows one version of the several that have its fields.
+    let mut object = object.clone();
+    object["apiVersion"] = T::API_VERSION.into();
     serde_json::to_value(T::deserialize(object)?)
 }
 
@@ -88,10 +97,9 @@ fn typed(object: &Value) -> Option<Result<Value, serde_json::Error>> {
         ("apps", "DaemonSet") => round_trip::<apps::DaemonSet>,
         ("apps", "ControllerRevision") => round_trip::<apps::ControllerRevision>,
         ("batch", "Job") => round_trip::<batch::Job>,
-        ("batch", "CronJob") if version == "batch/v1" => round_trip::<batch::CronJob>,
-        ("policy", "PodDisruptionBudget") if version == "policy/v1" => {
-            round_trip::<policy::PodDisruptionBudget>
-        }
+        ("batch", "CronJob") => round_trip::<batch::CronJob>,
+        ("policy", "PodDisruptionBudget") => round_trip::<policy::PodDisruptionBudget>,
+        // Where the older version has other fields, only the newer is known.
         ("autoscaling", "HorizontalPodAutoscaler") if version == "autoscaling/v2" => {
             round_trip::<autoscaling::HorizontalPodAutoscaler>
         }
@@ -114,7 +122,6 @@ fn typed(object: &Value) -> Option<Result<Value, serde_json::Error>> {
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
             round_trip::<admission::ValidatingWebhookConfiguration>
         }
-        // v1beta1 of CRDs has another shape.
         ("apiextensions.k8s.io", "CustomResourceDefinition")
             if version == "apiextensions.k8s.io/v1" =>
         {
@@ -175,5 +182,36 @@ fn numbers_to_quantities(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::prune;
+
+    /// Istio up to 1.6 installs webhooks and roles of versions that Kubernetes 1.22 dropped.
+    #[test]
+    fn older_versions_of_the_same_fields_are_read() {
+        for (version, kind) in [
+            (
+                "admissionregistration.k8s.io/v1beta1",
+                "MutatingWebhookConfiguration",
+            ),
+            (
+                "admissionregistration.k8s.io/v1beta1",
+                "ValidatingWebhookConfiguration",
+            ),
+            ("rbac.authorization.k8s.io/v1beta1", "ClusterRoleBinding"),
+            ("coordination.k8s.io/v1beta1", "Lease"),
+            ("policy/v1beta1", "PodDisruptionBudget"),
+            ("batch/v1beta1", "CronJob"),
+            ("networking.k8s.io/v1beta1", "Ingress"),
+        ] {
+            let mut object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" }, "tpyo": 1 });
+            assert_eq!(prune(&mut object), Ok(vec!["tpyo".to_owned()]), "{kind}");
+            assert_eq!(object["apiVersion"], version);
+        }
     }
 }
