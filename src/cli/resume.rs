@@ -14,9 +14,6 @@ use crate::check::{Purpose, Slice};
 use crate::event::RunResult;
 use crate::journal::{Phase, RunDir, Stored};
 
-/// What a lab's runs say of their server.
-const LAB: &str = "in-process";
-
 /// Resumes a run.
 pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let dir =
@@ -26,7 +23,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         say!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
     }
-    if state.origin.server.as_deref() == Some(LAB) {
+    if state.origin.is_lab() {
         let seed = dir.stored().ok().and_then(|stored| option(&stored, "seed"));
         let again = seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
         return Err(

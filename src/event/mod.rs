@@ -191,6 +191,14 @@ pub struct Origin {
     pub server: Option<String>,
 }
 
+impl Origin {
+    /// Whether it ran in a lab, which ended with its process: nothing can go on there.
+    #[must_use]
+    pub fn is_lab(&self) -> bool {
+        self.server.as_deref() == Some("in-process")
+    }
+}
+
 /// A change to the world: one request, or one program that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {

@@ -64,6 +64,7 @@ pub(super) fn ending(state: &RunState) -> Vec<String> {
         lines.push(state.message.clone());
     }
     match &state.phase {
+        _ if state.origin.is_lab() => {}
         Phase::Suspended(gates) => {
             lines.extend(
                 gates
