@@ -6,10 +6,11 @@
 //!
 //! What a step wrote it reads: a write's answer goes into the memory before the write returns. A write that finds
 //! another version than it expected throws away what is remembered of the kind. What others wrote is seen as soon as the
-//! watch tells; who must be certain asks [`Cluster::live`].
+//! watch tells; who judges asks [`Cluster::followed_of_late`], and who must be certain [`Cluster::live`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
@@ -17,6 +18,9 @@ use super::follow::{End, Follower, Scope};
 use super::object::{Object, ObjectRef, Selector};
 use super::verbs::Form;
 
+/// How long ago the server may last have been heard where a verdict is asked for: while much happens it says something
+/// all the time, and needs not be asked.
+const LATE: Duration = Duration::from_secs(2);
 /// How many namespaces of a kind are followed one by one, before the whole cluster is.
 const NARROW: usize = 2;
 
@@ -170,6 +174,23 @@ impl Cluster {
             overlay.merge(&mut objects, api_version, kind, namespace, selector);
         }
         Ok(objects)
+    }
+
+    /// As [`Cluster::followed`], for a verdict: from memory only while the watch is certainly alive, else from the
+    /// server. What happened within the last two seconds may be missing all the same.
+    pub async fn followed_of_late(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Object>, ClusterError> {
+        if let Some(follower) = self.settled(api_version, kind, namespace).await
+            && follower.listen().look().is_of_late(LATE)
+        {
+            return self.followed(api_version, kind, namespace, selector).await;
+        }
+        self.list(api_version, kind, namespace, selector).await
     }
 
     /// As [`Cluster::get`], from memory where it can be.

@@ -3,12 +3,13 @@
 //! Each [`Follower`] is a task of its own, and ends with the last one who holds it. What it knows is a [`View`]:
 //! everything up to one moment, and what `plan` itself has written since.
 
-use std::collections::BTreeMap;
+mod lines;
+mod view;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -19,13 +20,15 @@ use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::kinds::path;
 use super::object::{Object, Selector};
-use super::select;
-use super::verbs::{Form, key, named, reading, selection};
+use super::verbs::{Form, named, reading, selection};
 use crate::news::{Announcer, News};
+use lines::Lines;
+pub(super) use view::{End, View};
 
 /// How long one watch lasts, in seconds; the server ends it, and the next goes on where it ended.
-const WATCH: u64 = 60;
-/// How long a watch may stay silent before it is given up: so long may a dead connection go unnoticed.
+const WATCH: u64 = 300;
+/// How long a watch may stay silent before the next one takes its place: a server sends a bookmark about once a minute,
+/// and so long may a dead connection go unnoticed.
 const SILENCE: Duration = Duration::from_secs(75);
 /// The pause after the first error in a row; doubled by each further one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -51,122 +54,6 @@ impl Scope {
             && self.kind == kind
             && (self.namespace.is_none() || self.namespace.as_deref() == namespace)
     }
-}
-
-/// What is known of the objects.
-#[derive(Debug, Default)]
-pub(super) struct View {
-    /// By namespace and name.
-    objects: BTreeMap<(String, String), Object>,
-    /// Everything up to this version has been seen.
-    version: u64,
-    /// Whether they were listed, and followed without a gap since.
-    known: bool,
-    /// Why what is known may be old; gone as soon as something is heard again.
-    trouble: Option<ClusterError>,
-    end: Option<End>,
-}
-
-/// Why nothing more is followed.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    /// Nobody has asked for a while.
-    Idle,
-    /// What the server said for good.
-    Refused(ClusterError),
-}
-
-impl View {
-    /// The objects of a namespace, or of all, that a selector selects; sorted by namespace and name.
-    pub(super) fn objects(&self, namespace: Option<&str>, selector: &Selector) -> Vec<Object> {
-        let from = (namespace.unwrap_or_default().to_owned(), String::new());
-        self.objects
-            .range(from..)
-            .take_while(|((place, _), _)| namespace.is_none_or(|namespace| namespace == place))
-            .filter(|(_, object)| select::selects(selector, object))
-            .map(|(_, object)| object.clone())
-            .collect()
-    }
-
-    /// One object.
-    pub(super) fn object(&self, namespace: Option<&str>, name: &str) -> Option<Object> {
-        let key = (namespace.unwrap_or_default().to_owned(), name.to_owned());
-        self.objects.get(&key).cloned()
-    }
-
-    /// Whether the objects were listed, and followed since.
-    pub(super) const fn is_known(&self) -> bool {
-        self.known
-    }
-
-    /// Why what is known may be old.
-    pub(super) const fn trouble(&self) -> Option<&ClusterError> {
-        self.trouble.as_ref()
-    }
-
-    /// Why nothing more is followed.
-    pub(super) const fn end(&self) -> Option<&End> {
-        self.end.as_ref()
-    }
-
-    fn listed(&mut self, objects: Vec<Object>, version: u64) {
-        let old = std::mem::take(&mut self.objects);
-        self.objects = objects.into_iter().map(|o| (place(&o), o)).collect();
-        // What was written while the list was on its way is newer than the list.
-        self.objects
-            .extend(old.into_iter().filter(|(_, o)| number(o) > Some(version)));
-        (self.version, self.known, self.trouble) = (version, true, None);
-    }
-
-    fn event(&mut self, event: &str, object: Object) {
-        self.trouble = None;
-        let number = number(&object);
-        self.version = self.version.max(number.unwrap_or(0));
-        if event == "BOOKMARK" {
-            return;
-        }
-        let place = place(&object);
-        // What `plan` wrote itself may be known before the watch tells what led up to it.
-        if self
-            .objects
-            .get(&place)
-            .is_some_and(|known| self::number(known) > number)
-        {
-            return;
-        }
-        if event == "DELETED" {
-            self.objects.remove(&place);
-        } else {
-            self.objects.insert(place, object);
-        }
-    }
-
-    /// Takes what a write gave; without a version that can be compared nothing is known any more.
-    fn written(&mut self, object: Object) {
-        let Some(number) = number(&object) else {
-            self.known = false;
-            return;
-        };
-        let place = place(&object);
-        match self.objects.get(&place) {
-            Some(known) if self::number(known) >= Some(number) => {}
-            // It was deleted since.
-            None if self.known && number <= self.version => {}
-            _ => {
-                self.objects.insert(place, object);
-            }
-        }
-    }
-}
-
-fn place(object: &Object) -> (String, String) {
-    let (namespace, name) = key(object);
-    (namespace.to_owned(), name.to_owned())
-}
-
-/// The version of an object: within a kind they grow as decimal numbers (KEP-5504; before 1.35 in deed, if not in word).
-fn number(object: &Object) -> Option<u64> {
-    object.resource_version().parse().ok()
 }
 
 /// Objects that are kept up to date, for all who hold it.
@@ -364,7 +251,8 @@ impl Watched {
                     Ok(Ok(None)) if lasted >= SHORT => self.cut(None),
                     Ok(Ok(None)) => self.cut(Some("a watch ended too soon".to_owned())),
                     Ok(Err(error)) => self.cut(Some(error.message)),
-                    Err(_) => self.cut(Some("a watch fell silent".to_owned())),
+                    // Nothing may have happened, or the connection may be dead: the next one shows.
+                    Err(_) => self.cut(None),
                 }
             }
         }
@@ -454,53 +342,5 @@ fn pause(error: &ClusterError, failures: u32) -> Duration {
         // A version that is too old is worth a new list at once, but not over and over.
         ErrorClass::Gone if failures == 0 => Duration::ZERO,
         _ => PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST),
-    }
-}
-
-/// The lines of an answer that does not end soon.
-struct Lines {
-    body: Body,
-    buffer: Vec<u8>,
-    /// Up to where the buffer is known to have no line's end.
-    searched: usize,
-}
-
-impl Lines {
-    fn new(body: Body) -> Self {
-        Self {
-            body,
-            buffer: Vec::new(),
-            searched: 0,
-        }
-    }
-
-    /// The next line; none at the end, where a torn line is dropped. Nothing is lost when this is.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, ClusterError> {
-        loop {
-            if let Some(line) = self.ready() {
-                return Ok(Some(line));
-            }
-            match self.body.frame().await {
-                Some(frame) => self
-                    .buffer
-                    .extend(frame?.into_data().as_deref().unwrap_or_default()),
-                None => return Ok(None),
-            }
-        }
-    }
-
-    /// A line that has arrived already.
-    fn ready(&mut self) -> Option<Vec<u8>> {
-        let found = self.buffer[self.searched..]
-            .iter()
-            .position(|byte| *byte == b'\n');
-        let Some(end) = found.map(|at| self.searched + at) else {
-            self.searched = self.buffer.len();
-            return None;
-        };
-        self.searched = 0;
-        let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
-        line.pop();
-        Some(line)
     }
 }

@@ -18,16 +18,16 @@ use super::object::{Object, ObjectRef};
 
 const NAMESPACE: &str = "kube-system";
 /// How long a lease lasts without being renewed.
-const DURATION: Duration = Duration::from_secs(30);
+const DURATION: Duration = Duration::from_secs(45);
 /// How often it is renewed.
-const RENEW: Duration = Duration::from_secs(8);
+const RENEW: Duration = Duration::from_secs(15);
 /// After what time a renewal that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How often it is tried to take one, where the server does not say yes or no.
 const TRIES: u32 = 10;
 /// How long a lease that seems expired is watched before it is taken: a holder that lives renews it meanwhile, however
 /// wrong its clock or ours may be.
-const DOUBT: Duration = Duration::from_secs(12);
+const DOUBT: Duration = Duration::from_secs(20);
 /// How long before its end it no longer counts as certainly held.
 const MARGIN: Duration = Duration::from_secs(8);
 
@@ -427,7 +427,7 @@ mod tests {
         drop(acquire(&server, "b", 0, true).await.unwrap());
         assert_eq!(server.now(), before, "a proof of death needs no waiting");
         assert!(is_held(&acquire(&server, "c", 0, false).await, "b/host/1"));
-        pass(31).await;
+        pass(46).await;
         let third = acquire(&server, "c", 0, false).await.unwrap();
         assert!(third.is_certain());
         assert_eq!(owner(&server), "c/host/1");
@@ -460,7 +460,7 @@ mod tests {
         let lease = acquire(&server, "a", 0, false).await.unwrap();
         let away = StatusError::new(503, "ServiceUnavailable", "away");
         server.add_fault(Fault::when(|_| true, Effect::Fail(away)));
-        pass(21).await;
+        pass(36).await;
         assert!(lease.is_certain());
         pass(2).await;
         assert!(!lease.is_certain(), "its last renewal is too long ago");

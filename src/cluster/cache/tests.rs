@@ -195,6 +195,36 @@ async fn while_a_watch_is_in_trouble_the_server_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_verdict_asks_the_server_unless_the_watch_speaks() {
+    let server = ApiServer::default();
+    seed_pod(&server, "shop", "a");
+    let cluster = cluster(&server);
+    let judged = async || {
+        let every = Selector::default();
+        let found = cluster
+            .followed_of_late("v1", "Pod", Some("shop"), &every)
+            .await
+            .expect("pods");
+        found.len()
+    };
+    assert_eq!(judged().await, 1);
+    assert_eq!(asked(&server, "list").len(), 1, "the list was just made");
+    for pods in 2..10 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seed_pod(&server, "shop", &format!("p{pods}"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(judged().await, pods);
+    }
+    assert_eq!(asked(&server, "list").len(), 1, "the watch tells");
+    server.add_fault(Fault::when(|r| r.verb == "watch", Effect::Silence));
+    server.disconnect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    seed_pod(&server, "shop", "b");
+    assert_eq!(pods(&cluster, "shop").await.len(), 9, "the watch is dead");
+    assert_eq!(judged().await, 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_version_is_listed_again_and_what_is_gone_is_gone() {
     let server = ApiServer::default();
     seed_pod(&server, "shop", "a");

@@ -13,8 +13,11 @@ use crate::mesh::selector::{Selector as Labels, labels};
 use crate::model::action::Restart;
 use crate::steps::context::{StepContext, StepError};
 
-/// How long the watch of the pods may be behind that of the workloads.
-const LAG: Duration = Duration::from_secs(3);
+/// How long the watch of the pods may be behind that of the workloads: much, on a server that has much to tell.
+const LAG: Duration = Duration::from_secs(60);
+/// How long after the last old pod all new ones are seen: they were there before it went, but for those that take its
+/// place. There may be fewer than before, and nothing tells so.
+const REST: Duration = Duration::from_secs(3);
 
 /// Restarts each workload that is due, in order, and returns the names of those that it restarted itself.
 pub(super) async fn restart(
@@ -56,32 +59,40 @@ pub(super) async fn restart(
     Ok(restarted)
 }
 
-/// Waits a little until the pods that were there before are seen to be gone, and as many new ones to be there: the
-/// watches of two kinds do not tell in step. Whether it is so is looked at later.
+/// Waits until the pods that were there before are seen to be gone, and as many new ones to be there: the watches of two
+/// kinds do not tell in step. Whether it is so is looked at later.
 async fn replaced(cluster: &Cluster, namespace: &str, due: &[&Workload], mark: &str) {
     let old: BTreeSet<&str> = due
         .iter()
         .flat_map(|workload| workload.pods.iter().map(String::as_str))
         .collect();
-    if old.is_empty() {
-        return;
+    let is_new = |pod: &&Object| pod.value()["metadata"]["annotations"][ANNOTATION] == mark;
+    let gone = |live: &[&Object]| !live.iter().any(|pod| old.contains(uid(pod)));
+    let there = |live: &[&Object]| live.iter().filter(|pod| is_new(pod)).count() >= old.len();
+    // Neither too long a wait nor a refused watch says anything: what counts is the look that follows.
+    if seen(cluster, namespace, LAG, gone).await {
+        seen(cluster, namespace, REST, there).await;
     }
+}
+
+/// Whether the live pods of a namespace were seen to be so in time.
+async fn seen(
+    cluster: &Cluster,
+    namespace: &str,
+    time: Duration,
+    so: impl Fn(&[&Object]) -> bool,
+) -> bool {
     let judge = |pods: &[Object]| {
-        let (mut left, mut new) = (false, 0);
-        for pod in pods.iter().filter(|pod| is_live(pod)) {
-            left |= old.contains(uid(pod));
-            new += usize::from(pod.value()["metadata"]["annotations"][ANNOTATION] == mark);
-        }
-        if left || new < old.len() {
-            Wait::Not(Vec::new())
-        } else {
+        let live: Vec<&Object> = pods.iter().filter(|pod| is_live(pod)).collect();
+        if so(&live) {
             Wait::Done(())
+        } else {
+            Wait::Not(Vec::new())
         }
     };
     let every = Selector::default();
     let seen = cluster.wait("v1", "Pod", Some(namespace), &every, judge, |_| {});
-    // Neither too long a wait nor a refused watch says anything: what counts is the look that follows.
-    let _looked_at_next = tokio::time::timeout(LAG, seen).await;
+    matches!(tokio::time::timeout(time, seen).await, Ok(Ok(())))
 }
 
 /// The selectors of the namespace's disruption budgets.

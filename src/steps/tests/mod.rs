@@ -7,6 +7,7 @@ mod requests;
 mod restart;
 mod snapshot;
 mod upgrade;
+mod verify_xds;
 
 use std::sync::{Arc, Mutex};
 

@@ -1,10 +1,13 @@
 //! How many requests the steps make: as many namespaces as there may be, what is read is read once.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde_json::json;
 
 use super::Mesh;
-use super::upgrade::on;
+use super::upgrade::{on, shop};
+use crate::lab::api::{Effect, Fault};
 use crate::lab::scenario::Scenario;
 use crate::model::Kind;
 
@@ -22,6 +25,19 @@ fn reads(mesh: &Mesh) -> Vec<String> {
         .filter(|record| matches!(record.verb.as_str(), "get" | "list"))
         .map(|record| format!("{} {}", record.verb, record.path))
         .collect()
+}
+
+/// A second control plane, ready to take over.
+async fn install(mesh: &Mesh) {
+    for (kind, with) in [
+        (
+            Kind::InstallRevision,
+            json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] }),
+        ),
+        (Kind::WaitReady, json!({ "revision": "canary" })),
+    ] {
+        mesh.run(kind, with).await.unwrap();
+    }
 }
 
 async fn migrate(mesh: &Mesh, namespaces: &[String]) {
@@ -44,15 +60,7 @@ async fn another_namespace_costs_its_patches_and_nothing_else() {
         Scenario::new("shop").fit(&"1.28.2".parse().unwrap(), names.iter().map(String::as_str));
     let lab = scenario.open(0).await.unwrap();
     let mesh = on(&lab);
-    for (kind, with) in [
-        (
-            Kind::InstallRevision,
-            json!({ "revision": "canary", "version": "1.29.1", "take_over": ["*/*"] }),
-        ),
-        (Kind::WaitReady, json!({ "revision": "canary" })),
-    ] {
-        mesh.run(kind, with).await.unwrap();
-    }
+    install(&mesh).await;
     migrate(&mesh, &names[..FIRST]).await;
     reads(&mesh);
 
@@ -74,4 +82,31 @@ async fn another_namespace_costs_its_patches_and_nothing_else() {
         forwards.len() <= 2 * 2,
         "two istiods, whoever asks: {forwards:#?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_pods_that_is_late_costs_time_and_no_request() {
+    let lab = shop("1.28.2").await;
+    let mesh = on(&lab);
+    install(&mesh).await;
+    mesh.run(
+        Kind::VerifyXds,
+        json!({ "namespace": "shop", "revision": "default" }),
+    )
+    .await
+    .unwrap();
+    let late = Effect::Delay(Duration::from_secs(30));
+    let late = Fault::when(|r| r.verb == "watch" && r.resource == "pods", late);
+    mesh.server.add_fault(late);
+    // A watch that ends sooner is in trouble.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    mesh.server.disconnect();
+    let with = json!({ "namespace": "shop", "revision": "canary" });
+    mesh.run(Kind::LabelNs, with.clone()).await.unwrap();
+    reads(&mesh);
+    let done = mesh.run(Kind::Restart, with).await.unwrap();
+    assert_eq!(done.outputs["restarted"].as_array().unwrap().len(), 3);
+    let asked = reads(&mesh);
+    let again = asked.iter().any(|line| line.ends_with("/pods"));
+    assert!(!again, "{asked:#?}");
 }

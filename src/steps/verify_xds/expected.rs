@@ -2,26 +2,24 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Object, Selector};
+use crate::cluster::{Cluster, Object};
 use crate::mesh::injection::{Mesh, Namespace, Proxy, ProxyKind, Verdict};
 use crate::mesh::proxies::{ExpectedProxy, Phase, ProxyId};
 use crate::model::action::VerifyXds;
 use crate::steps::context::StepError;
 use crate::steps::survey;
 
-/// The pods of the namespace, each with why nothing is expected of it, where that is so.
-pub(super) async fn pods(
+/// The pods, each with why nothing is expected of it, where that is so.
+pub(super) async fn proxies(
     step: &VerifyXds,
     cluster: &Cluster,
+    pods: &[Object],
 ) -> Result<Vec<ExpectedProxy>, StepError> {
     let mesh = survey::injection(cluster).await?;
     let namespace = survey::namespace(cluster, &step.namespace)
         .await?
         .ok_or_else(|| StepError::failed(format!("there is no namespace {}", step.namespace)))?;
     let namespace = survey::injected_namespace(&namespace);
-    let pods = cluster
-        .followed("v1", "Pod", Some(&step.namespace), &Selector::default())
-        .await?;
     Ok(pods
         .iter()
         .filter(|pod| pod.value()["metadata"].get("deletionTimestamp").is_none())

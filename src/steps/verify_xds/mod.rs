@@ -16,7 +16,7 @@ use super::context::{Done, Probe, StepContext, StepError};
 use super::istiods::{Rounds, cluster_id};
 use super::label_ns::resolve;
 use super::survey;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Selector};
 use crate::event::Outputs;
 use crate::mesh::proxies::{
     EndpointAnswer, ExpectedProxy, PodVerdict, Target, Verdict, judge, summarise,
@@ -37,16 +37,18 @@ pub(super) async fn run(
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
     let started = Instant::now();
     loop {
-        let now = later(context.now, started.elapsed());
-        let verdicts = round(step, cluster, rounds, &revision, now).await?;
-        let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
-        if open.is_empty() {
+        let waited = started.elapsed();
+        let now = later(context.now, waited);
+        let settles = |verdicts: &[PodVerdict]| is_final(verdicts, waited, step);
+        let verdicts = round(step, cluster, rounds, &revision, now, settles).await?;
+        let open = || verdicts.iter().filter(|v| !v.verdict.is_done());
+        if open().next().is_none() {
             return Ok(done(step, &verdicts));
         }
-        if is_final(&open, started.elapsed(), step) {
+        if settles(&verdicts) {
             return Err(failed(step, &verdicts));
         }
-        context.waiting(open.iter().map(|v| line(v)).collect());
+        context.waiting(open().map(line).collect());
         tokio::time::sleep(ROUND).await;
     }
 }
@@ -59,7 +61,7 @@ pub(super) async fn probe(
     context: &StepContext,
 ) -> Result<Probe, StepError> {
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
-    let verdicts = round(step, cluster, rounds, &revision, context.now).await?;
+    let verdicts = round(step, cluster, rounds, &revision, context.now, |_| true).await?;
     let open: Vec<String> = verdicts
         .iter()
         .filter(|v| !v.verdict.is_done())
@@ -75,26 +77,31 @@ pub(super) async fn probe(
     })
 }
 
-/// Whether waiting longer cannot help: each proxy had its time to connect, to leave, and to acknowledge.
-fn is_final(open: &[&PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
-    let stale = open.iter().any(|v| v.verdict == Verdict::Stale);
+/// Whether waiting longer is not needed, or cannot help: each proxy had its time to connect, to leave, and to acknowledge.
+fn is_final(verdicts: &[PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
+    let stale = verdicts.iter().any(|v| v.verdict == Verdict::Stale);
     let patience = if stale {
         step.settle.0.max(step.stale_after.0)
     } else {
         step.settle.0
     };
-    waited >= patience
+    waited >= patience || verdicts.iter().all(|v| v.verdict.is_done())
 }
 
+/// One round of questions. Verdicts that settle the matter are not left to a memory that may be old: they are given
+/// again for the pods as they are.
 async fn round(
     step: &VerifyXds,
     cluster: &Cluster,
     rounds: &Rounds,
     revision: &str,
     now: Timestamp,
+    settles: impl Fn(&[PodVerdict]) -> bool,
 ) -> Result<Vec<PodVerdict>, StepError> {
+    let (here, every) = (Some(step.namespace.as_str()), Selector::default());
     if step.via == Via::Envoy {
-        let pods = expected::pods(step, cluster).await?;
+        let pods = cluster.followed_of_late("v1", "Pod", here, &every).await?;
+        let pods = expected::proxies(step, cluster, &pods).await?;
         return envoy::round(step, cluster, revision, &pods).await;
     }
     let answers = rounds.next(cluster, &step.istio_namespace).await?;
@@ -103,11 +110,6 @@ async fn round(
             "no running istiod of revision {revision}"
         )));
     }
-    // Read after the answers: a pod that is too new for them is missing, and not overlooked.
-    let mut pods = expected::pods(step, cluster).await?;
-    if has_unknown(step, revision, &answers, &pods) {
-        pods = expected::pods(step, &cluster.live()).await?;
-    }
     let target = Target {
         revision: revision.to_owned(),
         version: Some(version(step, revision, &answers)?),
@@ -115,6 +117,19 @@ async fn round(
         settle: step.settle.0,
         stale_after: step.stale_after.0,
     };
+    // Read after the answers: a pod that is too new for them is missing, and not overlooked.
+    let pods = cluster.followed("v1", "Pod", here, &every).await?;
+    let pods = expected::proxies(step, cluster, &pods).await?;
+    let verdicts = judge(&pods, &answers, &target, now);
+    if !settles(&verdicts) {
+        return Ok(verdicts);
+    }
+    let pods = if has_unknown(step, revision, &answers, &pods) {
+        cluster.list("v1", "Pod", here, &every).await?
+    } else {
+        cluster.followed_of_late("v1", "Pod", here, &every).await?
+    };
+    let pods = expected::proxies(step, cluster, &pods).await?;
     Ok(judge(&pods, &answers, &target, now))
 }
 

@@ -1,0 +1,39 @@
+//! What a verdict is built upon.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::upgrade::{on, shop};
+use crate::lab::api::{Effect, Fault};
+use crate::model::Kind;
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_a_dead_watch_hides_is_judged() {
+    let lab = shop("1.28.2").await;
+    let mesh = on(&lab);
+    let with = json!({ "namespace": "shop", "revision": "default" });
+    mesh.run(Kind::VerifyXds, with.clone()).await.unwrap();
+    let dead = Fault::when(
+        |r| r.verb == "watch" && r.resource == "pods",
+        Effect::Silence,
+    );
+    mesh.server.add_fault(dead);
+    // A watch that ends sooner is in trouble.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    mesh.server.disconnect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // istiod does not list it yet, and so does not give it away.
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "late" },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+    });
+    let path = "/api/v1/namespaces/shop/pods";
+    let created = mesh.server.request("kubectl", "POST", path, pod);
+    created.expect("a pod");
+
+    let done = mesh.run(Kind::VerifyXds, with).await.unwrap();
+    let judged = done.outputs["verdicts"].as_array().unwrap();
+    let late = judged.iter().find(|verdict| verdict["pod"] == "late.shop");
+    assert_eq!(late.expect("its verdict")["verdict"], "MOVED");
+}
