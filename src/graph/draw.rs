@@ -127,14 +127,6 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
     out
 }
 
-/// A drawing as programs read it.
-#[derive(Serialize)]
-struct Document<'d> {
-    name: &'d str,
-    nodes: Vec<DocumentNode<'d>>,
-    edges: Vec<DocumentEdge<'d>>,
-}
-
 #[derive(Serialize)]
 struct DocumentNode<'d> {
     id: &'d str,
@@ -153,6 +145,7 @@ struct DocumentEdge<'d> {
     place: Place<'d>,
 }
 
+/// For programs, with one node or edge a line: a picture of a large plan is many megabytes when every word has its own.
 fn json(drawing: &Drawing) -> String {
     let nodes = drawing.nodes.iter().map(|node| DocumentNode {
         id: &node.id,
@@ -167,14 +160,26 @@ fn json(drawing: &Drawing) -> String {
         why: edge.why,
         place: drawing.sources.place(edge.span),
     });
-    let document = Document {
-        name: &drawing.name,
-        nodes: nodes.collect(),
-        edges: edges.collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    let mut out = b"{\n  \"name\": ".to_vec();
+    written(&mut out, &drawing.name);
+    list(&mut out, "nodes", nodes);
+    list(&mut out, "edges", edges);
+    out.extend(b"\n}\n");
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn list(out: &mut Vec<u8>, name: &str, items: impl Iterator<Item = impl Serialize>) {
+    out.extend(format!(",\n  \"{name}\": [").bytes());
+    for (at, item) in items.enumerate() {
+        out.extend(if at == 0 { &b"\n    "[..] } else { b",\n    " });
+        written(out, &item);
+    }
+    out.extend(b"\n  ]");
+}
+
+fn written(out: &mut Vec<u8>, value: &impl Serialize) {
+    // Neither memory nor text can fail.
+    let _infallible = serde_json::to_writer(out, value);
 }
 
 /// Adds a line, without blanks at its end.
