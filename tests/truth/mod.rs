@@ -32,6 +32,7 @@ use plan::lab::istio::ProxyFault;
 use plan::lab::{controllers as lab_controllers, istio};
 use plan::mesh::injection::shape::Shape;
 pub(crate) use scene::Scene;
+use serde::Deserialize as _;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -216,12 +217,19 @@ fn mesh(api: &ApiServer) -> Vec<tokio::task::JoinHandle<()>> {
     {
         api.seed(&object);
     }
+    for node in serde_yaml::Deserializer::from_str(include_str!("../mesh/nodes.yaml")) {
+        let node = Value::deserialize(node).expect("YAML");
+        if node.is_object() {
+            api.seed(&node);
+        }
+    }
     let settings = lab_controllers::Settings {
         ready: Arc::new(|pod| {
-            let waits = pod["metadata"]["labels"]["app"] == "istiod"
-                && pod["metadata"]["namespace"] != "istio-system";
+            let waits = pod["metadata"]["annotations"]["mesh.test/ready"] == "never";
             (!waits).then_some(Duration::from_secs(1))
         }),
+        runs: Arc::new(|_| None),
+        nodes: 0,
         ..lab_controllers::Settings::default()
     };
     let proxies = istio::Settings {

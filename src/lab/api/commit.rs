@@ -77,6 +77,9 @@ pub(super) fn commit(
     {
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object::set_meta(&mut after, "generation", json!(generation));
+        if resource.kind == "DaemonSet" {
+            count_templates(before, &mut after);
+        }
     }
     if !resource.is_custom() {
         object::drop_empty(&mut after);
@@ -109,6 +112,16 @@ pub(super) fn commit(
         return Ok(Arc::new(after));
     }
     Ok(store(state, key, after, resource))
+}
+
+/// A `DaemonSet` counts its templates in an annotation that was a field once.
+fn count_templates(before: &Value, after: &mut Value) {
+    const GENERATION: &str = "deprecated.daemonset.template.generation";
+    let last = before["metadata"]["annotations"][GENERATION].as_str();
+    let last: u64 = last.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let changed = before["spec"]["template"] != after["spec"]["template"];
+    object::default_to(&mut after["metadata"], "annotations", json!({}));
+    after["metadata"]["annotations"][GENERATION] = json!((last + u64::from(changed)).to_string());
 }
 
 /// Whether nothing holds a terminating object any more.

@@ -12,6 +12,7 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
         && kind != "PodDisruptionBudget"
         && kind != "Namespace"
         && kind != "Secret"
+        && kind != "EndpointSlice"
         && !kind.ends_with("WebhookConfiguration")
     {
         return;
@@ -21,9 +22,18 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
         "Pod" => {
             pod(&mut object["spec"]);
             default_to(&mut object["spec"], "enableServiceLinks", json!(true));
+            // A time that is not optional is written as null.
+            for condition in super::object::items_mut(&mut object["status"], "conditions") {
+                default_to(condition, "lastProbeTime", Value::Null);
+            }
         }
         "Service" => service(&mut object["spec"]),
         "Secret" => secret(object),
+        "EndpointSlice" => {
+            // Lists that are not optional are written as null.
+            default_to(object, "endpoints", Value::Null);
+            default_to(object, "ports", Value::Null);
+        }
         "Deployment" => deployment(&mut object["spec"]),
         "HorizontalPodAutoscaler" => default_to(&mut object["spec"], "minReplicas", json!(1)),
         "ReplicaSet" => {

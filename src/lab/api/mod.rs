@@ -350,6 +350,11 @@ impl ApiServer {
         self.shared.cuts.announce_next();
     }
 
+    /// The minor of Kubernetes 1.MINOR that it behaves as.
+    pub fn minor(&self) -> u32 {
+        self.shared.minor
+    }
+
     /// The server's time.
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()

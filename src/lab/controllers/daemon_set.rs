@@ -6,14 +6,14 @@ use super::pass::is_available;
 use super::pass::is_ready;
 use super::pass::share;
 use super::revision;
+use super::scheduler;
 use crate::lab::api::object;
-use crate::lab::api::object::items;
-use crate::lab::api::selector::LabelSelector;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
 
 const REVISION: &str = "controller-revision-hash";
+const GENERATION: &str = "deprecated.daemonset.template.generation";
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
     pass.each("daemonsets.apps", |pass, set| {
@@ -31,37 +31,19 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
 
 /// The nodes that the set's pods may run on.
 fn nodes(pass: &Pass<'_>, set: &Value) -> Vec<Arc<Value>> {
-    let mut nodes = pass.api.objects("nodes", "");
-    nodes.retain(|node| fits(node, &set["spec"]["template"]["spec"]));
-    nodes
-}
-
-/// Whether a node has the labels that a pod asks for, and no taint that it does not bear.
-fn fits(node: &Value, pod: &Value) -> bool {
-    let selects =
-        |selector: Value| LabelSelector::from_object(&selector).matches(object::labels(node));
-    let mut terms = items(
-        &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"],
-        "nodeSelectorTerms",
-    )
-    .peekable();
-    let near = terms.peek().is_none()
-        || terms.any(|term| selects(json!({"matchExpressions": term["matchExpressions"]})));
+    // What the controller adds to every pod of a set: it bears what befalls a node.
     let bears = |taint: &Value| {
-        // What the controller adds to every pod of a set: it bears what befalls a node.
-        let natural = taint["key"]
+        taint["key"]
             .as_str()
-            .is_some_and(|key| key.starts_with("node.kubernetes.io/"));
-        let tolerated = |toleration: &Value| {
-            let key = toleration["key"].is_null() || toleration["key"] == taint["key"];
-            let effect = toleration["effect"].is_null() || toleration["effect"] == taint["effect"];
-            let exists = toleration["operator"] == "Exists";
-            key && effect && (exists || toleration["value"] == taint["value"])
-        };
-        natural || taint["effect"] == "PreferNoSchedule" || items(pod, "tolerations").any(tolerated)
+            .is_some_and(|key| key.starts_with("node.kubernetes.io/"))
     };
-    near && selects(json!({"matchLabels": pod["nodeSelector"]}))
-        && items(&node["spec"], "taints").all(bears)
+    let pod = &set["spec"]["template"]["spec"];
+    let mut nodes = pass.api.objects("nodes", "");
+    nodes.retain(|node| {
+        scheduler::is_selected(node, pod)
+            && scheduler::taints(node).all(|taint| bears(taint) || scheduler::tolerates(pod, taint))
+    });
+    nodes
 }
 
 /// The name of the node that a pod is for.
@@ -70,6 +52,28 @@ fn node_of(pod: &Value) -> &str {
     wanted
         .or(pod["spec"]["nodeName"].as_str())
         .unwrap_or_default()
+}
+
+/// Lets a pod of a set bear what befalls a node (`AddOrUpdateDaemonPodTolerations`).
+fn bear(spec: &mut Value) {
+    let mut tolerations: Vec<Value> = object::items(spec, "tolerations").cloned().collect();
+    let mut bears = vec![
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    ];
+    if spec["hostNetwork"] == true {
+        bears.push(("network-unavailable", "NoSchedule"));
+    }
+    for (key, effect) in bears {
+        let toleration = json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": effect});
+        tolerations.retain(|one| one["key"] != toleration["key"] || one["effect"] != effect);
+        tolerations.push(toleration);
+    }
+    spec["tolerations"] = json!(tolerations);
 }
 
 fn place(pass: &mut Pass<'_>, set: &Value, hash: &str) {
@@ -92,6 +96,10 @@ fn place(pass: &mut Pass<'_>, set: &Value, hash: &str) {
             {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]},
         ]}}});
         pod["spec"]["nodeName"] = json!(name);
+        if let Some(generation) = set["metadata"]["annotations"][GENERATION].as_str() {
+            revision::label(&mut pod, "pod-template-generation", generation);
+        }
+        bear(&mut pod["spec"]);
         if let Err(why) = pass.create_pod(set, pod) {
             tracing::debug!(why, "a pod of a DaemonSet was not created");
             return;

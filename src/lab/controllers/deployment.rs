@@ -4,8 +4,10 @@
 use super::deployment_status;
 use super::pass::Pass;
 use super::pass::count;
+use super::pass::has_ended;
 use super::pass::owner_reference;
 use super::pass::share;
+use super::proportion;
 use super::revision;
 use crate::lab::api::object;
 use serde_json::Value;
@@ -14,8 +16,9 @@ use std::sync::Arc;
 
 const HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-const MOST: &str = "deployment.kubernetes.io/max-replicas";
+pub(super) const MOST: &str = "deployment.kubernetes.io/max-replicas";
 
 /// The `ReplicaSets` of a Deployment.
 pub(super) struct Sets {
@@ -30,6 +33,15 @@ impl Sets {
         self.old.iter().chain(&self.new)
     }
 
+    /// The highest number of an older template; 0 where there is none.
+    fn highest(&self) -> u64 {
+        self.old
+            .iter()
+            .map(|set| revision_of(set))
+            .max()
+            .unwrap_or(0)
+    }
+
     fn sum(&self, field: impl Fn(&Value) -> &Value) -> usize {
         self.all().map(|set| count(field(set))).sum()
     }
@@ -37,6 +49,9 @@ impl Sets {
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
     pass.each("deployments.apps", |pass, deployment| {
+        if pass.claim(deployment, "replicasets.apps", |_| true) {
+            return;
+        }
         let sets = sort(deployment, pass.controlled(deployment, "replicasets.apps"));
         if !object::is_terminating(deployment) {
             roll(pass, deployment, &sets);
@@ -72,28 +87,36 @@ fn revision_of(set: &Value) -> u64 {
 }
 
 fn roll(pass: &mut Pass<'_>, deployment: &Value, sets: &Sets) {
-    let paused = deployment["spec"]["paused"] == true;
     let replicas = count(&deployment["spec"]["replicas"]);
-    annotate(pass, deployment, sets);
-    let Some(new) = &sets.new else {
-        if paused {
-            scale_paused(pass, sets, replicas);
-        } else {
-            create_set(pass, deployment, sets);
-        }
-        return;
-    };
-    if paused {
-        scale_paused(pass, sets, replicas);
-        return;
+    if let Some(new) = &sets.new {
+        number(pass, deployment, new, sets);
     }
-    number(pass, deployment, new, sets);
-    if deployment["spec"]["strategy"]["type"] == "Recreate" {
-        recreate(pass, new, sets, replicas);
-    } else {
+    let recreate = deployment["spec"]["strategy"]["type"] == "Recreate";
+    if deployment["spec"]["paused"] == true || was_scaled(sets, replicas) {
+        proportion::scale(pass, deployment, sets, replicas);
+    } else if recreate {
+        recreate_all(pass, deployment, sets, replicas);
+    } else if let Some(new) = &sets.new {
         rolling_update(pass, deployment, new, sets, replicas);
+    } else {
+        create_set(pass, deployment, sets);
     }
-    clean_up(pass, deployment, sets);
+    let status = &deployment["status"];
+    let complete = ["updatedReplicas", "replicas", "availableReplicas"]
+        .iter()
+        .all(|key| count(&status[*key]) == replicas)
+        && status["observedGeneration"] == deployment["metadata"]["generation"];
+    if complete || deployment["spec"]["paused"] == true {
+        clean_up(pass, deployment, sets);
+    }
+}
+
+/// Whether a set with pods was last scaled for another number than is wanted now.
+fn was_scaled(sets: &Sets, replicas: usize) -> bool {
+    sets.all()
+        .filter(|set| count(&set["spec"]["replicas"]) > 0)
+        .filter_map(|set| set["metadata"]["annotations"][DESIRED].as_str())
+        .any(|desired| desired != replicas.to_string())
 }
 
 fn create_set(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
@@ -106,52 +129,44 @@ fn create_set(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
     let replicas = count(&deployment["spec"]["replicas"]);
     let room =
         ceiling(deployment, replicas).saturating_sub(sets.sum(|set| &set["spec"]["replicas"]));
-    let recreate = deployment["spec"]["strategy"]["type"] == "Recreate"
-        && sets.old.iter().any(|set| !pass.pods_of(set).is_empty());
-    let first = if recreate { 0 } else { replicas.min(room) };
-    let next = sets
-        .old
-        .iter()
-        .map(|set| revision_of(set))
-        .max()
-        .unwrap_or(0)
-        + 1;
+    let mut annotations = copied(deployment);
+    annotations[REVISION] = json!((sets.highest() + 1).to_string());
+    annotations[DESIRED] = json!(replicas.to_string());
+    annotations[MOST] = json!(ceiling(deployment, replicas).to_string());
     let set = json!({
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {
             "name": format!("{}-{hash}", object::name(deployment)), "namespace": object::namespace(deployment),
-            "labels": template["metadata"]["labels"], "annotations": {REVISION: next.to_string(), DESIRED: replicas.to_string(), MOST: ceiling(deployment, replicas).to_string()},
-            "ownerReferences": [owner_reference(deployment)],
+            "labels": template["metadata"]["labels"], "annotations": annotations, "ownerReferences": [owner_reference(deployment)],
         },
-        "spec": {"replicas": first, "minReadySeconds": deployment["spec"]["minReadySeconds"], "selector": selector, "template": template},
+        "spec": {"replicas": replicas.min(room), "minReadySeconds": deployment["spec"]["minReadySeconds"], "selector": selector, "template": template},
     });
     if let Err(error) = pass.create(set) {
         tracing::debug!(%error, "a ReplicaSet was not created");
     }
 }
 
-/// Each set with pods says what its Deployment wants.
-fn annotate(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
-    let replicas = count(&deployment["spec"]["replicas"]);
-    let wanted = [
-        (DESIRED, replicas.to_string()),
-        (MOST, ceiling(deployment, replicas).to_string()),
-    ];
-    for set in sets.all().filter(|set| count(&set["spec"]["replicas"]) > 0) {
-        let annotations = &set["metadata"]["annotations"];
-        if wanted
-            .iter()
-            .any(|(key, value)| annotations[*key] != value.as_str())
-        {
-            let patch =
-                json!({"metadata": {"annotations": {DESIRED: wanted[0].1, MOST: wanted[1].1}}});
-            pass.send("PATCH", set, "", patch);
-        }
-    }
+/// The annotations that a Deployment hands on to its sets.
+fn copied(deployment: &Value) -> Value {
+    let own = deployment["metadata"]["annotations"].as_object();
+    let handed_on = |key: &str| {
+        !key.starts_with("deployment.kubernetes.io/")
+            && !matches!(
+                key,
+                "kubectl.kubernetes.io/last-applied-configuration"
+                    | "deprecated.deployment.rollback.to"
+            )
+    };
+    own.into_iter()
+        .flatten()
+        .filter(|(key, _)| handed_on(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// How many pods there may be during a rollout.
-fn ceiling(deployment: &Value, replicas: usize) -> usize {
+pub(super) fn ceiling(deployment: &Value, replicas: usize) -> usize {
     let strategy = &deployment["spec"]["strategy"];
     if strategy["type"] == "Recreate" {
         replicas
@@ -160,7 +175,7 @@ fn ceiling(deployment: &Value, replicas: usize) -> usize {
     }
 }
 
-fn max_unavailable(deployment: &Value, replicas: usize) -> usize {
+pub(super) fn max_unavailable(deployment: &Value, replicas: usize) -> usize {
     let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
     let unavailable = share(&rolling["maxUnavailable"], replicas, false);
     if unavailable == 0 && share(&rolling["maxSurge"], replicas, true) == 0 {
@@ -170,49 +185,73 @@ fn max_unavailable(deployment: &Value, replicas: usize) -> usize {
     }
 }
 
-/// Keeps the revision numbers: the current template always has the highest.
+/// Keeps the revision numbers: the current template always has the highest, and remembers those it had.
 fn number(pass: &Pass<'_>, deployment: &Value, new: &Value, sets: &Sets) {
-    let highest = sets
-        .old
-        .iter()
-        .map(|set| revision_of(set))
-        .max()
-        .unwrap_or(0);
-    let mut current = revision_of(new);
-    if current <= highest {
-        current = highest + 1;
-        let mut next = new.clone();
-        object::default_to(&mut next["metadata"], "annotations", json!({}));
-        next["metadata"]["annotations"][REVISION] = json!(current.to_string());
-        pass.update(new, &next);
+    let mut next = new.clone();
+    object::default_to(&mut next["metadata"], "annotations", json!({}));
+    let annotations = &mut next["metadata"]["annotations"];
+    for (key, value) in copied(deployment).as_object().into_iter().flatten() {
+        annotations[key] = value.clone();
     }
-    if deployment["metadata"]["annotations"][REVISION] != current.to_string().as_str() {
-        let patch = json!({"metadata": {"annotations": {REVISION: current.to_string()}}});
+    let (before, wanted) = (revision_of(new), sets.highest() + 1);
+    if before < wanted {
+        annotations[REVISION] = json!(wanted.to_string());
+        if before > 0 {
+            let earlier = annotations[HISTORY].as_str().filter(|had| !had.is_empty());
+            let earlier = earlier.map_or_else(String::new, |had| format!("{had},"));
+            annotations[HISTORY] = json!(format!("{earlier}{before}"));
+        }
+    }
+    if new["spec"]["minReadySeconds"] != deployment["spec"]["minReadySeconds"] {
+        next["spec"]["minReadySeconds"] = deployment["spec"]["minReadySeconds"].clone();
+        object::drop_nulls(&mut next["spec"]);
+    }
+    pass.update(new, &next);
+    let current = before.max(wanted).to_string();
+    if deployment["metadata"]["annotations"][REVISION] != current.as_str() {
+        let patch = json!({"metadata": {"annotations": {REVISION: current}}});
         pass.send("PATCH", deployment, "", patch);
     }
 }
 
-fn scale(pass: &Pass<'_>, set: &Value, replicas: usize) {
-    if count(&set["spec"]["replicas"]) != replicas {
-        pass.send("PATCH", set, "", json!({"spec": {"replicas": replicas}}));
+/// Gives a set its size, and writes down what its Deployment wants.
+pub(super) fn scale(pass: &Pass<'_>, deployment: &Value, set: &Value, size: usize) {
+    let replicas = count(&deployment["spec"]["replicas"]);
+    let (desired, most) = (
+        replicas.to_string(),
+        ceiling(deployment, replicas).to_string(),
+    );
+    let annotations = &set["metadata"]["annotations"];
+    let is_noted = annotations[DESIRED] == desired.as_str() && annotations[MOST] == most.as_str();
+    if count(&set["spec"]["replicas"]) != size || !is_noted {
+        let patch = json!({"metadata": {"annotations": {DESIRED: desired, MOST: most}}, "spec": {"replicas": size}});
+        pass.send("PATCH", set, "", patch);
     }
 }
 
-/// A paused Deployment does not roll, but follows its replicas with the set that has pods.
-fn scale_paused(pass: &Pass<'_>, sets: &Sets, replicas: usize) {
-    let running: Vec<&Arc<Value>> = sets
-        .all()
-        .filter(|set| count(&set["spec"]["replicas"]) > 0)
-        .collect();
-    if let [only] = running.as_slice() {
-        scale(pass, only, replicas);
+/// The new pods come when the last of the old ones is gone.
+fn recreate_all(pass: &mut Pass<'_>, deployment: &Value, sets: &Sets, replicas: usize) {
+    let active = || {
+        sets.old
+            .iter()
+            .filter(|set| count(&set["spec"]["replicas"]) > 0)
+    };
+    if active().next().is_some() {
+        active().for_each(|set| scale(pass, deployment, set, 0));
+        return;
     }
-}
-
-fn recreate(pass: &Pass<'_>, new: &Value, sets: &Sets, replicas: usize) {
-    sets.old.iter().for_each(|set| scale(pass, set, 0));
-    if sets.old.iter().all(|set| pass.pods_of(set).is_empty()) {
-        scale(pass, new, replicas);
+    let lives = |pod: &Arc<Value>| !has_ended(pod);
+    if sets
+        .old
+        .iter()
+        .any(|set| count(&set["status"]["replicas"]) > 0 || pass.pods_of(set).iter().any(lives))
+    {
+        return;
+    }
+    match &sets.new {
+        Some(new) if count(&new["spec"]["replicas"]) == replicas => {}
+        Some(new) => scale(pass, deployment, new, replicas),
+        None => create_set(pass, deployment, sets),
     }
 }
 
@@ -220,13 +259,13 @@ fn rolling_update(pass: &Pass<'_>, deployment: &Value, new: &Value, sets: &Sets,
     let total = sets.sum(|set| &set["spec"]["replicas"]);
     let mine = count(&new["spec"]["replicas"]);
     if mine > replicas {
-        scale(pass, new, replicas);
+        scale(pass, deployment, new, replicas);
         return;
     }
     let room = ceiling(deployment, replicas).saturating_sub(total);
     let up = room.min(replicas - mine);
     if up > 0 {
-        scale(pass, new, mine + up);
+        scale(pass, deployment, new, mine + up);
         return;
     }
     let least = replicas.saturating_sub(max_unavailable(deployment, replicas));
@@ -244,11 +283,13 @@ fn rolling_update(pass: &Pass<'_>, deployment: &Value, new: &Value, sets: &Sets,
         let healthy = (size - broken).min(spare).min(down - broken);
         down -= broken + healthy;
         spare -= healthy;
-        scale(pass, set, size - broken - healthy);
+        if broken + healthy > 0 {
+            scale(pass, deployment, set, size - broken - healthy);
+        }
     }
 }
 
-/// Deletes empty sets beyond the history limit once the rollout is complete.
+/// Deletes empty sets beyond the history limit.
 fn clean_up(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
     let limit = deployment["spec"]["revisionHistoryLimit"]
         .as_u64()

@@ -1,6 +1,7 @@
 //! A Deployment's status: counts, conditions and the progress deadline.
 
 use super::deployment::Sets;
+use super::deployment::max_unavailable;
 use super::pass::Pass;
 use super::pass::count;
 use super::pass::set_condition;
@@ -9,6 +10,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
+
+/// The first minor of Kubernetes that counts the pods that end.
+pub(super) const COUNTS_TERMINATING: u32 = 35;
 
 /// Counts that are absent where they are zero.
 pub(super) fn omit_zeros(status: &mut Value) {
@@ -55,6 +59,9 @@ pub(super) fn update(pass: &mut Pass<'_>, deployment: &Value, sets: &Sets) {
     if total == 0 {
         object::remove(&mut status, "replicas");
     }
+    if pass.api.minor() >= COUNTS_TERMINATING {
+        status["terminatingReplicas"] = json!(sum("terminatingReplicas"));
+    }
     pass.set_status(deployment, status);
 }
 
@@ -65,11 +72,10 @@ fn available_condition(
     replicas: usize,
     now: &str,
 ) {
-    let rolling = &deployment["spec"]["strategy"]["rollingUpdate"];
-    let missing = if rolling.is_null() {
+    let missing = if deployment["spec"]["strategy"]["type"] == "Recreate" {
         0
     } else {
-        super::pass::share(&rolling["maxUnavailable"], replicas, false)
+        max_unavailable(deployment, replicas)
     };
     let enough = available >= replicas.saturating_sub(missing);
     let (status, reason, message) = if enough {

@@ -1,16 +1,27 @@
 //! `Endpoints` and `EndpointSlices` of Services with a selector.
 
 use super::pass::Pass;
-use super::pass::controller_of;
-use super::pass::is_active;
+use super::pass::has_ended;
 use super::pass::is_ready;
 use super::pass::owner_reference;
+use super::pass::ready_since;
 use crate::lab::api::object;
 use crate::lab::api::object::items;
 use crate::lab::api::selector::LabelSelector;
+use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
+
+const SLICES: &str = "endpointslices.discovery.k8s.io";
+const HEADLESS: &str = "service.kubernetes.io/headless";
+const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+const AUTHOR: &str = "endpoint-controller";
+/// When what a write follows from happened; without it, what follows from anything but a new Service or a pod that has
+/// become ready.
+const TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+/// The first minor of Kubernetes whose slices tell of pods that end.
+const TELLS_OF_ENDING: u32 = 22;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
     pass.each("services", |pass, service| {
@@ -24,11 +35,20 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
         let mut pods = pass.api.objects("pods", object::namespace(service));
         pods.retain(|pod| {
             selector.matches(object::labels(pod))
-                && is_active(pod)
+                && !has_ended(pod)
                 && pod["status"]["podIP"].is_string()
         });
-        endpoints(pass, service, &pods);
         slice(pass, service, &pods);
+        pods.retain(|pod| !object::is_terminating(pod));
+        endpoints(pass, service, &pods);
+    });
+    pass.each("endpoints", |pass, endpoints| {
+        let (namespace, name) = (object::namespace(endpoints), object::name(endpoints));
+        if object::labels(endpoints)[MANAGED_BY] == AUTHOR
+            && pass.api.object("services", namespace, name).is_none()
+        {
+            pass.delete(endpoints, json!({}));
+        }
     });
 }
 
@@ -53,93 +73,153 @@ fn target(port: &Value, pods: &[Arc<Value>]) -> Value {
     }
 }
 
+/// The ports that pods have.
 fn ports(service: &Value, pods: &[Arc<Value>]) -> Vec<Value> {
     items(&service["spec"], "ports")
         .map(|port| {
-            let mut entry = json!({"name": port["name"], "port": target(port, pods), "protocol": port["protocol"]});
+            let mut entry = json!({
+                "name": port["name"], "port": target(port, pods), "protocol": port["protocol"], "appProtocol": port["appProtocol"],
+            });
             object::drop_nulls(&mut entry);
             entry
         })
+        .filter(|entry| entry["port"].is_number())
         .collect()
+}
+
+fn metadata(service: &Value, own: &[(&str, &str)]) -> Value {
+    let mut labels = service["metadata"]["labels"].clone();
+    let headless = (service["spec"]["clusterIP"] == "None").then_some((HEADLESS, ""));
+    for (key, value) in own.iter().copied().chain(headless) {
+        labels[key] = json!(value);
+    }
+    json!({"namespace": object::namespace(service), "labels": labels})
 }
 
 fn endpoints(pass: &Pass<'_>, service: &Value, pods: &[Arc<Value>]) {
     let address = |pod: &Arc<Value>| json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": reference(pod)});
-    let (ready, waiting): (Vec<_>, Vec<_>) = pods.iter().partition(|pod| is_ready(pod));
+    let all = service["spec"]["publishNotReadyAddresses"] == true;
+    let (ready, waiting): (Vec<_>, Vec<_>) = pods.iter().partition(|pod| all || is_ready(pod));
     let mut subset = json!({});
     for (key, pods) in [("addresses", ready), ("notReadyAddresses", waiting)] {
         if !pods.is_empty() {
             subset[key] = pods.into_iter().map(address).collect();
         }
     }
-    subset["ports"] = json!(ports(service, pods));
+    let ports = ports(service, pods);
     let mut wanted = json!({
         "apiVersion": "v1", "kind": "Endpoints",
-        "metadata": {"name": object::name(service), "namespace": object::namespace(service)},
+        "metadata": metadata(service, &[(MANAGED_BY, AUTHOR)]),
     });
-    if !pods.is_empty() {
+    object::set_meta(&mut wanted, "name", json!(object::name(service)));
+    if !(pods.is_empty() || ports.is_empty()) {
+        subset["ports"] = json!(ports);
         wanted["subsets"] = json!([subset]);
     }
-    put(
-        pass,
+    let found = pass.api.object(
         "endpoints",
+        object::namespace(service),
         object::name(service),
-        wanted,
-        &["subsets"],
     );
+    put(pass, service, found, wanted, pods, &["subsets"]);
 }
 
 fn slice(pass: &Pass<'_>, service: &Value, pods: &[Arc<Value>]) {
+    let all = service["spec"]["publishNotReadyAddresses"] == true;
+    let tells = pass.api.minor() >= TELLS_OF_ENDING;
     let entry = |pod: &Arc<Value>| {
-        let ready = is_ready(pod);
+        let (serving, ending) = (is_ready(pod), object::is_terminating(pod));
+        let mut conditions = json!({"ready": all || (serving && !ending)});
+        if tells {
+            conditions["serving"] = json!(serving);
+            conditions["terminating"] = json!(ending);
+        }
         json!({
-            "addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready, "serving": ready, "terminating": false},
+            "addresses": [pod["status"]["podIP"]], "conditions": conditions,
             "nodeName": pod["spec"]["nodeName"], "targetRef": reference(pod),
         })
     };
-    let uid = object::meta(service, "uid");
-    let existing = pass.api.objects(
-        "endpointslices.discovery.k8s.io",
-        object::namespace(service),
-    );
-    let name = existing
+    let endpoints: Vec<Value> = pods
         .iter()
-        .find(|slice| controller_of(slice) == Some(uid))
-        .map(|slice| object::name(slice).to_owned());
-    let name = name.unwrap_or_else(|| format!("{}-lab", object::name(service)));
-    let wanted = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {
-            "name": name, "namespace": object::namespace(service), "ownerReferences": [owner_reference(service)],
-            "labels": {"kubernetes.io/service-name": object::name(service), "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
-        },
-        "addressType": "IPv4", "endpoints": pods.iter().map(entry).collect::<Vec<_>>(), "ports": ports(service, pods),
+        .filter(|pod| tells || !object::is_terminating(pod))
+        .map(entry)
+        .collect();
+    let mut ports = ports(service, pods);
+    for port in &mut ports {
+        object::default_to(port, "name", json!(""));
+    }
+    if endpoints.is_empty() {
+        ports.clear();
+    }
+    let own = [
+        ("kubernetes.io/service-name", object::name(service)),
+        (
+            "endpointslice.kubernetes.io/managed-by",
+            "endpointslice-controller.k8s.io",
+        ),
+    ];
+    let list = |items: Vec<Value>| {
+        if items.is_empty() {
+            Value::Null
+        } else {
+            json!(items)
+        }
+    };
+    let mut wanted = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata(service, &own),
+        "addressType": "IPv4", "endpoints": list(endpoints), "ports": list(ports),
     });
-    put(
-        pass,
-        "endpointslices.discovery.k8s.io",
-        &name,
-        wanted,
-        &["endpoints", "ports"],
+    let prefix = format!("{}-", object::name(service));
+    object::set_meta(&mut wanted, "generateName", json!(prefix));
+    object::set_meta(
+        &mut wanted,
+        "ownerReferences",
+        json!([owner_reference(service)]),
     );
+    let found = pass.controlled(service, SLICES);
+    let found = found.first().map(|found| (**found).clone());
+    put(pass, service, found, wanted, pods, &["endpoints", "ports"]);
 }
 
-/// Creates the object, or brings these fields of it up to date.
-fn put(pass: &Pass<'_>, resource: &str, name: &str, wanted: Value, fields: &[&str]) {
-    let Some(found) = pass.api.object(resource, object::namespace(&wanted), name) else {
+/// Creates the object, or brings these fields of it and its labels up to date.
+fn put(
+    pass: &Pass<'_>,
+    service: &Value,
+    found: Option<Value>,
+    mut wanted: Value,
+    pods: &[Arc<Value>],
+    fields: &[&str],
+) {
+    let known = found.as_ref().map(Value::to_string).unwrap_or_default();
+    let is_new = |pod: &&Arc<Value>| !known.contains(object::meta(pod, "uid"));
+    let became_ready = pods
+        .iter()
+        .filter(is_new)
+        .filter_map(|pod| ready_since(pod));
+    let made = object::meta(service, "creationTimestamp").parse::<Timestamp>();
+    let made = made.ok().filter(|_| found.is_none());
+    let trigger = became_ready.chain(made).max();
+    let Some(found) = found else {
+        if let Some(at) = trigger {
+            object::set_meta(&mut wanted, "annotations", json!({TRIGGER: at.to_string()}));
+        }
         if let Err(error) = pass.create(wanted) {
             tracing::debug!(%error, "endpoints were not created");
         }
         return;
     };
     let mut next = found.clone();
+    object::set_meta(&mut next, "labels", wanted["metadata"]["labels"].clone());
     for field in fields {
-        match &wanted[*field] {
-            Value::Null => {
-                object::remove(&mut next, field);
-            }
-            value => next[*field] = value.clone(),
-        }
+        next[*field] = wanted[*field].clone();
     }
-    pass.update(&found, &next);
+    if fields.iter().any(|field| found[*field] != next[*field])
+        || found["metadata"]["labels"] != next["metadata"]["labels"]
+    {
+        object::remove(&mut next["metadata"], "annotations");
+        if let Some(at) = trigger {
+            object::set_meta(&mut next, "annotations", json!({TRIGGER: at.to_string()}));
+        }
+        pass.update(&found, &next);
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
             return;
         }
         if pod["spec"]["nodeName"].is_null() {
-            place(pass, pod);
+            super::scheduler::place(pass, pod);
         } else if !matches!(
             pod["status"]["phase"].as_str(),
             Some("Failed" | "Succeeded")
@@ -49,20 +49,6 @@ fn end(pass: &mut Pass<'_>, pod: &Value, uid: String) {
     } else if !object::has_finalizers(pod) {
         pass.delete(pod, json!({"gracePeriodSeconds": 0}));
     }
-}
-
-fn place(pass: &Pass<'_>, pod: &Value) {
-    let nodes = pass.api.objects("nodes", "");
-    let digest = Sha256::digest(object::meta(pod, "uid"));
-    let Some(node) = nodes.get(usize::from(digest[0]) % nodes.len().max(1)) else {
-        return;
-    };
-    pass.send(
-        "POST",
-        pod,
-        "/binding",
-        json!({"target": {"kind": "Node", "name": object::name(node)}}),
-    );
 }
 
 fn run(pass: &mut Pass<'_>, pod: &Value, uid: String) {

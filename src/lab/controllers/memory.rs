@@ -1,5 +1,6 @@
 //! What is remembered from look to look: what belongs to what, what must be looked at, and when again.
 
+use super::pass::controller_of;
 use crate::lab::api::{ApiServer, Change, Key, object};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ pub(super) struct Memory {
     by_uid: BTreeMap<String, Key>,
     /// The objects that name an owner, by its uid.
     owned: BTreeMap<String, BTreeMap<Key, Arc<Value>>>,
+    /// The pods and sets that nobody controls.
+    orphans: BTreeSet<Key>,
     /// The namespaces that terminate.
     ending_namespaces: BTreeSet<String>,
     /// What must be looked at.
@@ -69,10 +72,19 @@ impl Memory {
         self.owned.get(uid).into_iter().flatten()
     }
 
+    /// The objects of a resource in a namespace that nobody controls.
+    pub(super) fn orphans(&self, resource: &str, namespace: &str) -> impl Iterator<Item = &Key> {
+        let is_there = move |key: &&Key| key.resource == resource && key.namespace == namespace;
+        self.orphans
+            .range(Key::new(resource, namespace, "")..)
+            .take_while(is_there)
+    }
+
     /// The history is gone: everything is new.
     fn begin_anew(&mut self, api: &ApiServer) {
         self.by_uid.clear();
         self.owned.clear();
+        self.orphans.clear();
         self.ending_namespaces.clear();
         for change in api.snapshot() {
             self.note(api, &change);
@@ -106,12 +118,32 @@ impl Memory {
             }
             self.due.insert(key.clone());
         }
+        self.orphans.remove(key);
+        if let Some(after) = &change.after
+            && matches!(key.resource.as_str(), "pods" | "replicasets.apps")
+            && controller_of(after).is_none()
+        {
+            self.orphans.insert(key.clone());
+        }
         for value in [&change.before, &change.after].into_iter().flatten() {
             for uid in owners(value) {
                 self.due.extend(self.by_uid.get(uid).cloned());
             }
         }
+        if change.after.is_none() {
+            self.grandparents(api, change);
+        }
         self.spread(api, change);
+    }
+
+    /// A Deployment that recreates waits for the last pod of its old sets.
+    fn grandparents(&mut self, api: &ApiServer, change: &Change) {
+        for uid in change.before.iter().flat_map(|before| owners(before)) {
+            let owner = self.by_uid.get(uid).and_then(|key| api.stored(key));
+            for uid in owner.iter().flat_map(|owner| owners(owner)) {
+                self.due.extend(self.by_uid.get(uid).cloned());
+            }
+        }
     }
 
     /// An object is gone; what it owned is looked at.
@@ -139,11 +171,34 @@ impl Memory {
             "pods" => {
                 all_of("services", namespace);
                 all_of("poddisruptionbudgets.policy", namespace);
+                if self.orphans.contains(&change.key) {
+                    for resource in ["replicasets.apps", "statefulsets.apps", "daemonsets.apps"] {
+                        all_of(resource, namespace);
+                    }
+                }
+            }
+            "services" if change.after.is_none() => {
+                self.due
+                    .insert(Key::new("endpoints", namespace, &change.key.name));
             }
             "replicasets.apps" | "statefulsets.apps" => {
                 all_of("poddisruptionbudgets.policy", namespace);
             }
-            "nodes" => all_of("daemonsets.apps", ""),
+            "nodes" => {
+                all_of("daemonsets.apps", "");
+                // One that fits nowhere may fit now.
+                let waiting = api.objects("pods", "").into_iter();
+                let waiting = waiting.filter(|pod| pod["spec"]["nodeName"].is_null());
+                self.due.extend(
+                    waiting
+                        .map(|pod| Key::new("pods", object::namespace(&pod), object::name(&pod))),
+                );
+            }
+            "configmaps" | "serviceaccounts"
+                if super::namespaces::GIVEN.contains(&change.key.name.as_str()) =>
+            {
+                self.due.insert(Key::new("namespaces", "", namespace));
+            }
             "namespaces" => {
                 let name = &change.key.name;
                 if change

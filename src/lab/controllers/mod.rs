@@ -10,12 +10,15 @@ mod deployment_status;
 mod endpoints;
 mod garbage;
 mod job;
+mod job_status;
 mod kubelet;
 mod memory;
 mod namespaces;
 mod pass;
+mod proportion;
 mod replica_set;
 mod revision;
+mod scheduler;
 mod stateful_set;
 #[cfg(test)]
 mod tests;

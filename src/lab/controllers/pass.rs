@@ -6,6 +6,7 @@ use crate::lab::api::ApiServer;
 use crate::lab::api::Key;
 use crate::lab::api::StatusError;
 use crate::lab::api::object;
+use crate::lab::api::selector::LabelSelector;
 use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::json;
@@ -101,6 +102,41 @@ impl<'look> Pass<'look> {
         let mut pods = self.pods_of(owner);
         pods.retain(|pod| is_active(pod));
         pods
+    }
+
+    /// Takes in what its selector finds and nobody controls, and lets go what it no longer finds. Says whether it did
+    /// either: what belongs to it is then known at the next look.
+    pub(super) fn claim(
+        &self,
+        owner: &Value,
+        resource: &str,
+        may_own: impl Fn(&Value) -> bool,
+    ) -> bool {
+        let selector = LabelSelector::from_object(&owner["spec"]["selector"]);
+        let finds = |one: &Value| selector.matches(object::labels(one));
+        let lives = |one: &Value| !object::is_terminating(one);
+        let mut changed = false;
+        for one in self.controlled(owner, resource) {
+            if lives(&one) && !finds(&one) {
+                let mut next = (*one).clone();
+                if let Some(list) = next["metadata"]["ownerReferences"].as_array_mut() {
+                    list.retain(|reference| reference["uid"] != owner["metadata"]["uid"]);
+                }
+                changed |= self.update(&one, &next);
+            }
+        }
+        let orphans = self.memory.orphans(resource, object::namespace(owner));
+        for one in orphans.filter_map(|key| self.api.stored(key)) {
+            if lives(&one) && lives(owner) && finds(&one) && may_own(&one) {
+                let mut next = (*one).clone();
+                object::default_to(&mut next["metadata"], "ownerReferences", json!([]));
+                if let Some(list) = next["metadata"]["ownerReferences"].as_array_mut() {
+                    list.push(owner_reference(owner));
+                }
+                changed |= self.update(&one, &next);
+            }
+        }
+        changed
     }
 
     /// tokio's time now.
@@ -230,13 +266,17 @@ pub(super) fn owner_reference(owner: &Value) -> Value {
     })
 }
 
+/// Whether its containers have ended, well or not.
+pub(super) fn has_ended(pod: &Value) -> bool {
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Failed" | "Succeeded")
+    )
+}
+
 /// Neither terminating nor ended.
 pub(super) fn is_active(pod: &Value) -> bool {
-    !object::is_terminating(pod)
-        && !matches!(
-            pod["status"]["phase"].as_str(),
-            Some("Failed" | "Succeeded")
-        )
+    !object::is_terminating(pod) && !has_ended(pod)
 }
 
 /// Whether the pod's Ready condition is true, and since when.

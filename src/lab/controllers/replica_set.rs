@@ -2,6 +2,8 @@
 
 use super::pass::Pass;
 use super::pass::count;
+use super::pass::has_ended;
+use super::pass::is_active;
 use super::pass::is_available;
 use super::pass::is_ready;
 use super::pass::set_condition;
@@ -13,6 +15,9 @@ use std::sync::Arc;
 
 pub(super) fn reconcile(pass: &mut Pass<'_>) {
     pass.each("replicasets.apps", |pass, set| {
+        if pass.claim(set, "pods", is_active) {
+            return;
+        }
         let mut failure = None;
         if !object::is_terminating(set) {
             failure = scale(pass, set);
@@ -73,5 +78,12 @@ fn status(pass: &mut Pass<'_>, set: &Value, failure: Option<String>) -> Value {
         "observedGeneration": set["metadata"]["generation"], "conditions": conditions,
     });
     super::deployment_status::omit_zeros(&mut status);
+    if pass.api.minor() >= super::deployment_status::COUNTS_TERMINATING {
+        let ending = pass.pods_of(set);
+        let ending = ending
+            .iter()
+            .filter(|pod| object::is_terminating(pod) && !has_ended(pod));
+        status["terminatingReplicas"] = json!(ending.count());
+    }
     status
 }

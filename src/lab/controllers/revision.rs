@@ -70,14 +70,22 @@ pub(super) fn ensure(pass: &Pass<'_>, owner: &Value) -> String {
         }
         Some(_) => {}
         None => {
-            let revision = json!({
+            let mut data = owner["spec"]["template"].clone();
+            data["$patch"] = json!("replace");
+            let mut revision = json!({
                 "apiVersion": "apps/v1", "kind": "ControllerRevision",
                 "metadata": {
                     "name": name, "namespace": namespace, "ownerReferences": [owner_reference(owner)],
-                    "labels": owner["spec"]["template"]["metadata"]["labels"],
+                    "labels": owner["spec"]["template"]["metadata"]["labels"], "annotations": owner["metadata"]["annotations"],
                 },
-                "data": {"spec": {"template": owner["spec"]["template"]}}, "revision": last + 1,
+                "data": {"spec": {"template": data}}, "revision": last + 1,
             });
+            let key = if owner["kind"] == "DaemonSet" {
+                "controller-revision-hash"
+            } else {
+                "controller.kubernetes.io/hash"
+            };
+            label(&mut revision, key, &hash);
             if let Err(error) = pass.create(revision) {
                 tracing::debug!(%error, "a revision was not stored");
             }

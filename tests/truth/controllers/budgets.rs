@@ -1,6 +1,6 @@
 //! Disruption budgets.
 
-use super::{QUIET, caught_up, deploy, list, see};
+use super::{caught_up, deploy, list, quiet, see};
 use crate::truth::cases;
 use crate::truth::scene::Scene;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn budget(on: &Scene, spec: Value) {
     }
     on.given("policy/v1~poddisruptionbudgets", budget).await;
     on.until(BUDGET, caught_up).await;
-    tokio::time::sleep(QUIET).await;
+    quiet(on).await;
     see(on, BUDGET).await;
 }
 

@@ -1,7 +1,10 @@
 //! What the controllers make of objects, seen when all is quiet.
 
 mod budgets;
+mod daemon_sets;
 mod deployments;
+mod endpoints;
+mod jobs;
 mod namespaces;
 mod stateful_sets;
 
@@ -14,7 +17,10 @@ pub(super) const CASES: &[&[super::Case]] = &[
     namespaces::CASES,
     deployments::CASES,
     stateful_sets::CASES,
+    daemon_sets::CASES,
+    jobs::CASES,
     budgets::CASES,
+    endpoints::CASES,
 ];
 
 pub(super) fn with(name: &str, spec: Value) -> Value {
@@ -94,7 +100,9 @@ pub(super) async fn see_pods(on: &Scene) {
         }
         pods.push(pick(&pod, POD));
     }
-    pods.sort_by_key(ToString::to_string);
+    pods.sort_by_key(|pod| {
+        [&pod["/spec/containers/0/image"], &pod["/status/phase"], pod].map(ToString::to_string)
+    });
     let mut counted: Vec<Value> = Vec::new();
     for pod in pods {
         match counted.last_mut().filter(|last| last["pod"] == pod) {
@@ -150,11 +158,40 @@ pub(super) async fn settle(on: &Scene, path: &str) {
         !pod["metadata"]["deletionTimestamp"].is_null()
     })
     .await;
-    tokio::time::sleep(QUIET).await;
+    quiet(on).await;
 }
 
-/// How long the controllers may need for what nobody can wait for.
-pub(super) const QUIET: std::time::Duration = std::time::Duration::from_millis(1500);
+/// How often a scene is looked at to see whether it is quiet.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Waits until nothing has been written for a while: what the controllers do in the end nobody can wait for.
+pub(super) async fn quiet(on: &Scene) {
+    let mut last = Vec::new();
+    let mut same = 0;
+    for _ in 0..100 {
+        if same == 4 {
+            return;
+        }
+        tokio::time::sleep(QUIET).await;
+        let mut now = Vec::new();
+        for resource in [
+            "v1~pods",
+            "v1~endpoints",
+            "apps/v1~deployments",
+            "apps/v1~replicasets",
+            "apps/v1~statefulsets",
+            "apps/v1~daemonsets",
+            "batch/v1~jobs",
+            "policy/v1~poddisruptionbudgets",
+        ] {
+            let all = list(on, resource).await.into_iter();
+            now.extend(all.map(|one| one["metadata"]["resourceVersion"].clone()));
+        }
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    on.observe("quiet", json!("never"));
+}
 
 pub(super) async fn gone(on: &Scene, path: &str, which: impl Fn(&Value) -> bool) {
     on.until(path, |list| {

@@ -1,6 +1,6 @@
 //! StatefulSets.
 
-use super::{QUIET, caught_up, change, count, image, see, see_pods, with};
+use super::{caught_up, change, count, image, quiet, see, see_pods, with};
 use crate::truth::cases;
 use crate::truth::scene::{MERGE, Scene};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ async fn ordered(on: &Scene, spec: Value) {
 }
 
 async fn see_set(on: &Scene) {
-    tokio::time::sleep(QUIET).await;
+    quiet(on).await;
     see(on, DB).await;
     see_pods(on).await;
 }
