@@ -2,12 +2,13 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::kinds::segment;
 use super::object::Permission;
+use super::verbs::request;
 
 /// How many reviews are under way at once.
 const AT_ONCE: usize = 16;
@@ -31,7 +32,7 @@ impl Cluster {
             "kind": "TokenRequest",
             "spec": { "audiences": [audience], "expirationSeconds": seconds },
         });
-        let answer = self.call(Method::POST, url, Some(body), None).await?;
+        let answer = self.creating(&url, &body).await?;
         match answer["status"]["token"].as_str() {
             Some(token) if !token.is_empty() => Ok(token.to_owned()),
             _ => Err(ClusterError::new(
@@ -67,8 +68,14 @@ impl Cluster {
                 "name": permission.name,
             } },
         });
-        let url = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned();
-        let answer = self.call(Method::POST, url, Some(body), None).await?;
+        let url = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self.creating(url, &body).await?;
         Ok((permission, answer["status"]["allowed"] == true))
+    }
+
+    /// Asks a question that the API takes as a creation, of which nothing stays.
+    async fn creating(&self, url: &str, body: &Value) -> Result<Value, ClusterError> {
+        self.question(|| request(Method::POST, url.to_owned(), Some(body.clone()), None))
+            .await
     }
 }

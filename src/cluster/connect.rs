@@ -69,6 +69,7 @@ impl Cluster {
             server,
             forwards: Arc::default(),
             cache: Some(Arc::default()),
+            patience: None,
         })
     }
 
@@ -94,6 +95,7 @@ impl Cluster {
             server: "in-process".to_owned(),
             forwards: Arc::default(),
             cache: Some(Arc::default()),
+            patience: None,
         }
     }
 }

@@ -110,7 +110,7 @@ impl Follower {
         let shared = Arc::<Shared>::default();
         let watched = Watched {
             // A cluster with a cache would hold this follower, and so itself, for ever.
-            cluster: cluster.live(),
+            cluster: cluster.live().impatient(),
             scope: scope.clone(),
             shared: Arc::clone(&shared),
             state: State::Unknown,

@@ -17,6 +17,7 @@ mod lease;
 mod object;
 mod overlay;
 mod patch;
+mod patience;
 pub mod rollout;
 mod select;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub struct Cluster {
     server: String,
     forwards: Arc<forward::Pool>,
     cache: Option<Arc<cache::Cache>>,
+    patience: Option<patience::Patience>,
 }
 
 impl std::fmt::Debug for Cluster {

@@ -96,7 +96,8 @@ impl Cluster {
                 url.push_str("&continue=");
                 url.push_str(&query(&next));
             }
-            let answer = self.answer(reading(url, scope.form.list())?).await;
+            let page = || reading(url.clone(), scope.form.list());
+            let answer = self.question(page).await;
             if matches!(&answer, Err(error) if error.class == ErrorClass::Gone && !next.is_empty())
             {
                 // The moment that the chunks show is forgotten: begin again, in one piece.
@@ -179,10 +180,16 @@ impl Cluster {
         body: Option<Value>,
         content: Option<&'static str>,
     ) -> Result<Value, ClusterError> {
+        if method == Method::GET {
+            return self
+                .question(|| request(Method::GET, url.clone(), None, None))
+                .await;
+        }
         self.answer(request(method, url, body, content)?).await
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Value, ClusterError> {
+    /// One request, asked once, and its JSON answer.
+    pub(super) async fn answer(&self, request: Request<Body>) -> Result<Value, ClusterError> {
         let exchange = async {
             let answer = self.client.send(request).await?;
             let (status, retry_after) = (answer.status(), retry_after(&answer));

@@ -33,6 +33,12 @@ impl Steps {
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
+
+    /// The cluster for one attempt, which says there why it asks something again.
+    fn patient(&self, context: &StepContext) -> Cluster {
+        let context = context.clone();
+        self.cluster.patient(move |why| context.waiting(vec![why]))
+    }
 }
 
 impl Execute for Steps {
@@ -41,23 +47,27 @@ impl Execute for Steps {
         action: &'a Action,
         context: &'a StepContext,
     ) -> BoxFuture<'a, Result<Done, StepError>> {
-        let cluster = &self.cluster;
-        match action {
-            Action::Precheck(step) => precheck::run(step, cluster, context).boxed(),
-            Action::InstallRevision(step) => {
-                install_revision::run(step, cluster, &self.workspace, context).boxed()
+        let cluster = self.patient(context);
+        async move {
+            let cluster = &cluster;
+            match action {
+                Action::Precheck(step) => precheck::run(step, cluster, context).await,
+                Action::InstallRevision(step) => {
+                    install_revision::run(step, cluster, &self.workspace, context).await
+                }
+                Action::WaitReady(step) => wait_ready::run(step, cluster, context).await,
+                Action::LabelNs(step) => label_ns::run(step, cluster, context).await,
+                Action::Restart(step) => restart::run(step, cluster, context).await,
+                Action::VerifyXds(step) => {
+                    verify_xds::run(step, cluster, &self.rounds, context).await
+                }
+                Action::Gate(step) => match &self.workspace.simulated {
+                    Some(simulated) => gate::simulate(step, simulated, cluster, context).await,
+                    None => gate::run(step, cluster, context).await,
+                },
             }
-            Action::WaitReady(step) => wait_ready::run(step, cluster, context).boxed(),
-            Action::LabelNs(step) => label_ns::run(step, cluster, context).boxed(),
-            Action::Restart(step) => restart::run(step, cluster, context).boxed(),
-            Action::VerifyXds(step) => {
-                verify_xds::run(step, cluster, &self.rounds, context).boxed()
-            }
-            Action::Gate(step) => match &self.workspace.simulated {
-                Some(simulated) => gate::simulate(step, simulated, cluster, context).boxed(),
-                None => gate::run(step, cluster, context).boxed(),
-            },
         }
+        .boxed()
     }
 
     fn probe<'a>(
@@ -65,19 +75,23 @@ impl Execute for Steps {
         action: &'a Action,
         context: &'a StepContext,
     ) -> BoxFuture<'a, Result<Probe, StepError>> {
-        let cluster = &self.cluster;
-        match action {
-            Action::Precheck(step) => precheck::probe(step, cluster, context).boxed(),
-            Action::InstallRevision(step) => {
-                install_revision::probe(step, cluster, &self.workspace, context).boxed()
+        let cluster = self.patient(context);
+        async move {
+            let cluster = &cluster;
+            match action {
+                Action::Precheck(step) => precheck::probe(step, cluster, context).await,
+                Action::InstallRevision(step) => {
+                    install_revision::probe(step, cluster, &self.workspace, context).await
+                }
+                Action::WaitReady(step) => wait_ready::probe(step, cluster).await,
+                Action::LabelNs(step) => label_ns::probe(step, cluster).await,
+                Action::Restart(step) => restart::probe(step, cluster).await,
+                Action::VerifyXds(step) => {
+                    verify_xds::probe(step, cluster, &self.rounds, context).await
+                }
+                Action::Gate(step) => gate::probe(step, cluster, context).await,
             }
-            Action::WaitReady(step) => wait_ready::probe(step, cluster).boxed(),
-            Action::LabelNs(step) => label_ns::probe(step, cluster).boxed(),
-            Action::Restart(step) => restart::probe(step, cluster).boxed(),
-            Action::VerifyXds(step) => {
-                verify_xds::probe(step, cluster, &self.rounds, context).boxed()
-            }
-            Action::Gate(step) => gate::probe(step, cluster, context).boxed(),
         }
+        .boxed()
     }
 }

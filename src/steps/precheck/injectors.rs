@@ -1,21 +1,30 @@
 //! Namespaces' labels, and the webhooks: which match, and whether they have a live target.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::finding::Report;
 use crate::cluster::{Cluster, Object, ObjectRef, Selector};
 use crate::mesh::injection::{Mesh, Reason, Verdict};
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::model::action::Precheck;
-use crate::steps::context::StepError;
+use crate::steps::context::{StepContext, StepError};
 use crate::steps::survey;
 
-/// Simulates injection for every namespace, and looks for the target of every webhook that must answer.
+/// How long all targets together may stay away before that is a finding: a pod that is replaced comes back sooner.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How long between two looks at one that is away.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Simulates injection for every namespace, and looks for the target of every webhook that must answer; one that is
+/// gone for a moment is waited for, and that is told.
 pub(super) async fn check(
     step: &Precheck,
     cluster: &Cluster,
+    wait: Option<&StepContext>,
     report: &mut Report,
 ) -> Result<(), StepError> {
     let mesh = survey::injection(cluster).await?;
@@ -46,7 +55,7 @@ pub(super) async fn check(
             "each has at most one injector, and says so with one label",
         );
     }
-    check_targets(cluster, report).await
+    check_targets(cluster, wait, report).await
 }
 
 fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
@@ -86,8 +95,13 @@ fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
 }
 
 /// A webhook that must answer and cannot stops pods from being created, or configuration from being written.
-async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), StepError> {
+async fn check_targets(
+    cluster: &Cluster,
+    wait: Option<&StepContext>,
+    report: &mut Report,
+) -> Result<(), StepError> {
     let mut live = BTreeMap::new();
+    let deadline = Instant::now() + PATIENCE;
     let before = report.count();
     for kind in [
         "MutatingWebhookConfiguration",
@@ -104,7 +118,15 @@ async fn check_targets(cluster: &Cluster, report: &mut Report) -> Result<(), Ste
                 };
                 let name = service.to_string();
                 if !live.contains_key(&name) {
-                    live.insert(name.clone(), has_endpoint(cluster, &service).await?);
+                    let mut lives = has_endpoint(cluster, &service).await?;
+                    while let (false, Some(context)) = (lives, wait)
+                        && Instant::now() < deadline
+                    {
+                        context.waiting(vec![format!("{name} has no ready endpoint")]);
+                        tokio::time::sleep(PAUSE).await;
+                        lives = has_endpoint(cluster, &service).await?;
+                    }
+                    live.insert(name.clone(), lives);
                 }
                 if !live[&name] {
                     report.fail(

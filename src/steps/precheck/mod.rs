@@ -26,7 +26,8 @@ pub(super) async fn run(
     cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Done, StepError> {
-    let report = check(step, cluster, context).await?;
+    let wait = Some(context).filter(|_| !cluster.is_dry_run());
+    let report = check(step, cluster, context, wait).await?;
     let table = report.table();
     context.note(table.join("\n"));
     let verdict = report.worst();
@@ -54,7 +55,7 @@ pub(super) async fn probe(
     cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Probe, StepError> {
-    let report = check(step, cluster, context).await?;
+    let report = check(step, cluster, context, None).await?;
     Ok(if report.worst() == Grade::Fail {
         Probe::Open(report.open())
     } else {
@@ -66,6 +67,7 @@ async fn check(
     step: &Precheck,
     cluster: &Cluster,
     context: &StepContext,
+    wait: Option<&StepContext>,
 ) -> Result<Report, StepError> {
     let from = parse(&step.from)?;
     let to = parse(&step.to)?;
@@ -73,7 +75,7 @@ async fn check(
     versions::check(step, &from, &to, cluster, context.now, &mut report).await?;
     access::check(step, cluster, &mut report).await?;
     crds::check(&to, cluster, &mut report).await?;
-    injectors::check(step, cluster, &mut report).await?;
+    injectors::check(step, cluster, wait, &mut report).await?;
     for namespace in namespaces(step, cluster).await? {
         workloads::check(&namespace, cluster, &mut report).await?;
     }
