@@ -280,6 +280,11 @@ impl ApiServer {
         found.map(|(_, object)| Arc::clone(object)).collect()
     }
 
+    /// The revision of the last write.
+    pub fn revision(&self) -> u64 {
+        self.shared.state().store.revision()
+    }
+
     /// The revision of the last write, and everything that happened after an earlier one; `None` where that is forgotten.
     pub fn changes(&self, after: u64) -> (u64, Option<Vec<Change>>) {
         let state = self.shared.state();

@@ -5,6 +5,7 @@ use super::Settings;
 use super::istiod::Istiod;
 use super::proxies;
 use super::proxies::Connection;
+use super::proxies::Roll;
 use crate::lab::api::ApiServer;
 use crate::mesh::injection::Proxy;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use tokio::io::DuplexStream;
 
 /// istiod's readiness and debug endpoints.
@@ -35,6 +37,7 @@ const REASON: &str = "Error adding/updating cluster(s) lab: rejected by the lab"
 pub(super) struct Answerer {
     pub(super) api: ApiServer,
     pub(super) settings: Settings,
+    pub(super) roll: Arc<Roll>,
     pub(super) namespace: String,
     pub(super) pod: String,
     pub(super) port: u16,
@@ -89,7 +92,7 @@ impl Answerer {
         let Some(istiod) = Istiod::of(&pod) else {
             return nothing();
         };
-        let connections = || proxies::of(&self.api, &self.settings, &istiod);
+        let connections = || proxies::of(&self.api, &self.settings, &self.roll, &istiod);
         match (self.port, path) {
             (HTTP, "/ready") => text(
                 if istiod.ready {

@@ -3,6 +3,7 @@
 
 use super::istiod::Istiod;
 use crate::lab::api::ApiServer;
+use crate::lab::api::Change;
 use crate::lab::api::object;
 use crate::lab::api::object::items_mut;
 use crate::mesh::istiod::Names;
@@ -12,6 +13,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+const INJECTORS: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
+const VALIDATORS: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
 const AGENT: &str = "pilot-discovery";
 /// The lab's own root of trust, one for all revisions, in the base64 of webhook configurations.
 pub(super) const CA_BUNDLE: &str =
@@ -22,13 +25,30 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Keeps at it until the server is gone.
 pub(super) async fn run(api: &ApiServer, ca_bundle: &str) {
     let mut news = api.revisions();
+    let mut seen = 0;
     loop {
         news.mark_unchanged();
-        look(api, ca_bundle);
+        let (revision, changes) = api.changes(seen);
+        seen = revision;
+        if changes.is_none_or(|changes| changes.iter().any(concerns)) {
+            look(api, ca_bundle);
+        }
         if news.changed().await.is_err() {
             return;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether a control plane has something to do after a write.
+fn concerns(change: &Change) -> bool {
+    match change.key.resource.as_str() {
+        "pods" => [&change.before, &change.after]
+            .into_iter()
+            .flatten()
+            .any(|pod| Istiod::of(pod).is_some()),
+        INJECTORS | VALIDATORS | "namespaces" | "configmaps" => true,
+        _ => false,
     }
 }
 
@@ -44,18 +64,12 @@ fn look(api: &ApiServer, ca_bundle: &str) {
             label == Some(istiod.revision.as_str())
                 || (label.is_none() && all.iter().any(|name| name == object::name(object)))
         };
-        for found in api.objects(
-            "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-            "",
-        ) {
+        for found in api.objects(INJECTORS, "") {
             if is_own(&found, &[names.injector()]) {
                 keep(api, &found, ca_bundle, false);
             }
         }
-        for found in api.objects(
-            "validatingwebhookconfigurations.admissionregistration.k8s.io",
-            "",
-        ) {
+        for found in api.objects(VALIDATORS, "") {
             if is_own(&found, &names.validators()) {
                 keep(api, &found, ca_bundle, true);
             }

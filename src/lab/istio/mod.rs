@@ -103,6 +103,7 @@ pub fn revision_of(pod: &Value) -> Option<String> {
 struct Mesh {
     api: WeakServer,
     settings: Settings,
+    roll: Arc<proxies::Roll>,
 }
 
 /// Starts Istio on a server: from now on its webhooks are answered, its pods listen, its control planes keep their
@@ -111,6 +112,7 @@ pub fn start(api: &ApiServer, settings: Settings) -> JoinHandle<()> {
     let mesh = Arc::new(Mesh {
         api: api.downgrade(),
         settings,
+        roll: Arc::default(),
     });
     api.set_admission(Arc::clone(&mesh) as Arc<dyn Admission>);
     api.set_listener(Arc::clone(&mesh) as Arc<dyn Listener>);
@@ -173,6 +175,7 @@ impl Listener for Mesh {
             let answerer = debug::Answerer {
                 api,
                 settings: self.settings.clone(),
+                roll: Arc::clone(&self.roll),
                 namespace: namespace.to_owned(),
                 pod: object::name(&found).to_owned(),
                 port,

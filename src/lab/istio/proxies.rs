@@ -16,6 +16,8 @@ use sha2::Digest as _;
 use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 /// A proxy's connection to one istiod.
 #[derive(Debug, Clone)]
@@ -49,8 +51,57 @@ impl Connection {
     }
 }
 
+/// A pod whose proxy may be connected.
+#[derive(Debug)]
+struct Candidate {
+    started: Timestamp,
+    pod: Arc<Value>,
+    proxy: Proxy,
+    /// Which replica of a revision it goes to, as a number that is taken modulo their count.
+    draw: u8,
+}
+
+/// All candidates in the order in which they come, read once for each state of the server.
+#[derive(Debug, Default)]
+pub(super) struct Roll(Mutex<(u64, Arc<[Candidate]>)>);
+
+impl Roll {
+    fn at_present(&self, api: &ApiServer) -> Arc<[Candidate]> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let revision = api.revision();
+        if last.0 != revision {
+            let mut all: Vec<Candidate> = api
+                .objects("pods", "")
+                .into_iter()
+                .filter_map(|pod| {
+                    Some(Candidate {
+                        started: started(&pod)?,
+                        proxy: Proxy::of(&pod)?,
+                        draw: Sha256::digest(object::meta(&pod, "uid"))[3],
+                        pod,
+                    })
+                })
+                .collect();
+            all.sort_by(|one, other| {
+                let (uid, other_uid) = (
+                    object::meta(&one.pod, "uid"),
+                    object::meta(&other.pod, "uid"),
+                );
+                (one.started, uid).cmp(&(other.started, other_uid))
+            });
+            *last = (revision, all.into());
+        }
+        Arc::clone(&last.1)
+    }
+}
+
 /// The connections of one istiod replica, in the order in which they were made.
-pub(super) fn of(api: &ApiServer, settings: &Settings, replica: &Istiod) -> Vec<Connection> {
+pub(super) fn of(
+    api: &ApiServer,
+    settings: &Settings,
+    roll: &Roll,
+    replica: &Istiod,
+) -> Vec<Connection> {
     let mut replicas: BTreeMap<String, Vec<Istiod>> = BTreeMap::new();
     for istiod in Istiod::ready(api) {
         replicas
@@ -58,33 +109,31 @@ pub(super) fn of(api: &ApiServer, settings: &Settings, replica: &Istiod) -> Vec<
             .or_default()
             .push(istiod);
     }
-    let mut candidates: Vec<(Timestamp, Arc<Value>, Proxy)> = api
-        .objects("pods", "")
-        .into_iter()
-        .filter_map(|pod| Some((started(&pod)?, Proxy::of(&pod)?, pod)))
-        .map(|(at, proxy, pod)| (at, pod, proxy))
-        .collect();
-    candidates.sort_by_key(|(at, pod, _)| (*at, object::meta(pod, "uid").to_owned()));
     let step = SignedDuration::from_millis(1000 / i64::from(settings.admitted_per_second.max(1)));
     let mut next_free = Timestamp::MIN;
     let mut connections = Vec::new();
-    for (at, pod, proxy) in candidates {
-        let Behaviour { connect, fault } = (settings.behaviour)(&pod);
+    for candidate in &*roll.at_present(api) {
+        let Candidate {
+            started: at,
+            pod,
+            proxy,
+            draw,
+        } = candidate;
+        let Behaviour { connect, fault } = (settings.behaviour)(pod);
         let delay = SignedDuration::try_from(connect).unwrap_or(SignedDuration::ZERO);
-        if !revisions(&proxy, fault, &replicas).contains(&replica.revision) {
+        if !revisions(proxy, fault, &replicas).contains(&replica.revision) {
             continue;
         }
-        let since = at.saturating_add(delay).unwrap_or(at).max(next_free);
+        let since = at.saturating_add(delay).unwrap_or(*at).max(next_free);
         next_free = since.saturating_add(step).unwrap_or(since);
-        let uid = object::meta(&pod, "uid");
         let all = replicas
             .get(&replica.revision)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let mine = all.get(usize::from(Sha256::digest(uid)[3]) % all.len().max(1)) == Some(replica);
+        let mine = all.get(usize::from(*draw) % all.len().max(1)) == Some(replica);
         if mine && since <= api.now() {
             connections.push(Connection {
-                proxy: format!("{}.{}", object::name(&pod), object::namespace(&pod)),
+                proxy: format!("{}.{}", object::name(pod), object::namespace(pod)),
                 version: proxy
                     .version
                     .as_ref()
@@ -96,7 +145,7 @@ pub(super) fn of(api: &ApiServer, settings: &Settings, replica: &Istiod) -> Vec<
                     pod["status"]["podIP"].as_str().unwrap_or_default()
                 ),
                 fault,
-                seed: format!("{uid}/{}", replica.revision),
+                seed: format!("{}/{}", object::meta(pod, "uid"), replica.revision),
             });
         }
     }
