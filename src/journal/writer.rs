@@ -26,19 +26,32 @@ pub struct Memory(Arc<Mutex<Vec<u8>>>);
 impl Memory {
     /// What was written so far.
     pub fn bytes(&self) -> Vec<u8> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.after(0)
+    }
+
+    /// What was written after so many bytes.
+    pub fn after(&self, bytes: usize) -> Vec<u8> {
+        self.with(|all| all.get(bytes..).unwrap_or_default().to_vec())
+    }
+
+    /// How many bytes were written so far.
+    pub fn len(&self) -> usize {
+        self.with(|all| all.len())
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Sink for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.with(|all| all.extend_from_slice(bytes));
         Ok(())
     }
 }

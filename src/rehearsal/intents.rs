@@ -51,8 +51,7 @@ impl Intents {
 
     fn is_intended(&self, record: &Record) -> bool {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = self.journal.bytes();
-        let new = bytes.get(read.bytes..).unwrap_or_default();
+        let new = self.journal.after(read.bytes);
         for line in new.split(|byte| *byte == b'\n') {
             let Ok(event) = serde_json::from_slice::<Event>(line) else {
                 continue;
@@ -69,7 +68,7 @@ impl Intents {
                 _ => {}
             }
         }
-        read.bytes = bytes.len();
+        read.bytes += new.len();
         let mut wanted = String::new();
         for part in [&record.namespace, &record.name] {
             if !part.is_empty() {

@@ -57,6 +57,18 @@ pub enum Invariant {
 }
 
 impl Invariant {
+    /// Every rule.
+    pub const ALL: [Self; 8] = [
+        Self::LiveWebhooks,
+        Self::OneInjector,
+        Self::Skew,
+        Self::OneRoot,
+        Self::Tags,
+        Self::StoredVersions,
+        Self::OneRestart,
+        Self::Intent,
+    ];
+
     /// The rule in words.
     pub const fn rule(self) -> &'static str {
         match self {
@@ -95,6 +107,13 @@ pub fn check(world: &World, before: &BTreeSet<String>, down: &BTreeSet<String>) 
     one_root(world, &mut found);
     tags(world, &mesh, &mut found);
     stored_versions(world, &mut found);
+    found
+}
+
+/// The rules that are about single pods, of which some may do; the control planes must be among the workloads.
+pub(super) fn check_pods(world: &World) -> Found {
+    let mut found = Found::new();
+    skews(world, &mut found);
     found
 }
 

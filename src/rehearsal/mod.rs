@@ -75,6 +75,14 @@ pub struct Rehearsed {
 }
 
 impl Rehearsed {
+    /// Without a journal that nobody needs: there may be thousands.
+    fn slim(mut self) -> Self {
+        if self.is_well() && self.helped.is_empty() {
+            self.journal = Vec::new();
+        }
+        self
+    }
+
     /// Whether it ended well, and nothing was broken on the way.
     pub fn is_well(&self) -> bool {
         self.failure.is_none() && self.breaches.is_empty()
@@ -83,7 +91,7 @@ impl Rehearsed {
 
 impl Rehearsal {
     /// Rehearses once for each seed, on as many threads as there are processors; the results come in the order of the
-    /// seeds.
+    /// seeds. Only those that did not go well by themselves keep their journals.
     ///
     /// # Errors
     /// The lab cannot be opened.
@@ -93,7 +101,7 @@ impl Rehearsal {
         let work = || {
             let mut done = Vec::new();
             while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push(self.run_with(*seed, &moments));
+                done.push(self.run_with(*seed, &moments).map(Rehearsed::slim));
             }
             done
         };

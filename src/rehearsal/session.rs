@@ -21,7 +21,7 @@ pub(super) struct Stage<'a> {
     rehearsal: &'a Rehearsal,
     seed: u64,
     drawn: Vec<Fault>,
-    lab: Lab,
+    pub(super) lab: Lab,
     clock: TokioClock,
     id: RunId,
     journal: Memory,
@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
             if self.is_calm() {
                 break Some(why);
             }
-            self.helped.push((why, self.journal.bytes().len()));
+            self.helped.push((why, self.journal.len()));
             self.wait_for_calm(began).await;
         };
         self.finish(failure)
