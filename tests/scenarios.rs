@@ -39,6 +39,50 @@ fn a_mistake_in_a_scenario_is_shown_where_it_is() {
 }
 
 #[test]
+fn a_scenario_in_which_plan_dies_is_for_rehearsals_alone() {
+    let desk = Desk::new();
+    desk.file("plan.yaml", CANARY);
+    desk.file(
+        "dies.yaml",
+        "name: dies\nfaults:\n  - { effect: crash-plan, at: 3s }\n",
+    );
+    for command in [
+        &["run", "plan.yaml", "--lab=dies.yaml"][..],
+        &["lab", "serve", "dies.yaml"],
+    ] {
+        desk.plan(command)
+            .exits(64)
+            .says("the scenario `dies` lets plan die (`crash-plan`)")
+            .says("plan rehearse FILE --lab=SCENARIO");
+    }
+    let rehearse = ["rehearse", "plan.yaml", "--lab=dies.yaml", "--seeds=2"];
+    let told = desk.plan(&rehearse).exits(0);
+    assert!(
+        told.stdout.contains("2 of 2 rehearsals ended well"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout.contains("plan died in 2 of them"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn rehearsals_are_explained_with_their_faults_and_their_rules() {
+    let page = Desk::new().plan(&["explain", "rehearse"]).exits(0).stdout;
+    for line in [
+        "- `crash`: The death of plan itself, once, and its resume\n",
+        "- a run restarts a workload once\n",
+        "- the intent is in the journal before the act\n",
+    ] {
+        assert!(page.contains(line), "{page}");
+    }
+    assert!(!page.contains('{'), "{page}");
+}
+
+#[test]
 fn the_lab_says_what_it_does_not_model_and_what_it_can_show() {
     let desk = Desk::new();
     let page = desk.plan(&["explain", "lab"]).exits(0).says("proxy-status");

@@ -1,4 +1,4 @@
-//! `plan explain`: a step kind, a diagnostic code, expressions, the exit codes.
+//! `plan explain`: a step kind, a diagnostic code, expressions, the exit codes, the lab and its rehearsals.
 
 use std::str::FromStr as _;
 
@@ -26,6 +26,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
         template::explain()
     } else if topic == "lab" {
         super::scenario::explain()
+    } else if topic == "rehearse" {
+        super::rehearse::explain()
     } else if topic == "exit-codes" {
         exit_codes()
     } else {
@@ -51,7 +53,7 @@ fn index() -> String {
         .chain(kinds)
         .chain(heading("\nDiagnostics:"))
         .chain(codes)
-        .chain(heading("\nAlso: expressions, exit-codes, lab"))
+        .chain(heading("\nAlso: expressions, exit-codes, lab, rehearse"))
         .collect()
 }
 
@@ -69,7 +71,7 @@ fn unknown(topic: &str) -> CliError {
         .iter()
         .map(|kind| kind.as_str())
         .chain(Code::ALL.iter().map(|code| code.as_str()))
-        .chain(["expressions", "exit-codes", "lab"]);
+        .chain(["expressions", "exit-codes", "lab", "rehearse"]);
     let error = CliError::usage(format!("there is nothing to explain about `{topic}`"));
     match closest(topic, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),

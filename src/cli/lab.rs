@@ -38,7 +38,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
     let broken = |error: &std::io::Error| CliError::new(Exit::Bug, "no signals").because(error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| broken(&error))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| broken(&error))?;
-    let beginning = scenario::alone(scenario::read(&args.scenario)?);
+    let beginning = scenario::alone(scenario::read(&args.scenario)?.survivable()?);
     let lab = beginning.open(Some(origin::now()), 0).await?;
     lab.api.evaluate_rbac();
     let door = lab.api.open(args.port).await.map_err(|error| {

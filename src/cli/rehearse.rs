@@ -14,6 +14,7 @@ use super::{connect, origin, run, scenario, stdout, wait_in_lab};
 use crate::check::{Purpose, Slice};
 use crate::engine::{Approve, Options};
 use crate::event::Origin;
+use crate::rehearsal::invariants::Invariant;
 use crate::rehearsal::{self, Class, Rehearsal, Summary};
 
 /// `plan rehearse`.
@@ -120,6 +121,21 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
     } else {
         Exit::Failed
     })
+}
+
+/// The page about it.
+pub(super) fn explain() -> String {
+    let classes = Faults::value_variants().iter();
+    let faults = classes
+        .filter_map(ValueEnum::to_possible_value)
+        .map(|class| {
+            let help = class.get_help().map(ToString::to_string);
+            format!("- `{}`: {}", class.get_name(), help.unwrap_or_default())
+        });
+    let rules = Invariant::ALL.map(|invariant| format!("- {}", invariant.rule()));
+    include_str!("rehearse.md")
+        .replace("{faults}", &faults.collect::<Vec<_>>().join("\n"))
+        .replace("{rules}", &rules.join("\n"))
 }
 
 /// Checks the plan against the world that it is tried on.

@@ -107,7 +107,7 @@ async fn world(args: &RunArgs) -> Result<(Option<Lab>, Source, Cluster, ClusterF
     };
     let drawn = || u64::try_from(origin::now().as_second()).unwrap_or_default();
     let seed = args.seed.unwrap_or_else(drawn);
-    let scenario = scenario::read(scenario)?;
+    let scenario = scenario::read(scenario)?.survivable()?;
     let outcome =
         load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;

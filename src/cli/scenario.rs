@@ -13,7 +13,7 @@ use super::load::{count, show};
 use crate::check::{Checked, Role, Work, document};
 use crate::diagnostic::suggest::closest;
 use crate::lab::istio;
-use crate::lab::scenario::{Gate, Lab, NAMES, Namespace, OpenError, Scenario, named};
+use crate::lab::scenario::{Effect, Gate, Lab, NAMES, Namespace, OpenError, Scenario, named};
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
@@ -45,6 +45,24 @@ impl Beginning {
             (None, None) => self.scenario.open(seed).await,
         };
         opened.map_err(|error| not_opened(&error))
+    }
+
+    /// The same, if `plan` outlives all of its faults.
+    ///
+    /// # Errors
+    /// Usage: whoever dies cannot be resumed in a lab that dies with them.
+    pub(super) fn survivable(self) -> Result<Self, CliError> {
+        let faults = &self.scenario.faults;
+        if faults.iter().all(|fault| fault.effect != Effect::CrashPlan) {
+            return Ok(self);
+        }
+        let name = &self.scenario.name;
+        Err(CliError::usage(format!(
+            "the scenario `{name}` lets plan die (`crash-plan`), and this lab would die with it"
+        ))
+        .help(
+            "`plan rehearse FILE --lab=SCENARIO` lets plan die and resumes the run in the same lab",
+        ))
     }
 
     /// What there is, in a line.
