@@ -4,11 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use granit_parser::Event;
-use granit_parser::ScalarStyle;
-use granit_parser::Span as Place;
-use granit_parser::StructureStyle;
-use granit_parser::Tag;
+use granit_parser::{Event, ScalarStyle, Span as Place, StructureStyle, Tag};
 
 use super::Entry;
 use super::FileId;
@@ -71,6 +67,8 @@ pub(super) struct Builder<'a> {
     documents: usize,
     anchors: Anchors,
     nodes: usize,
+    /// Where lists and maps grow before it is known how long they are.
+    spare: (Vec<Vec<Node>>, Vec<Vec<Entry>>),
 }
 
 impl<'a> Builder<'a> {
@@ -85,6 +83,7 @@ impl<'a> Builder<'a> {
             documents: 0,
             anchors: Anchors::default(),
             nodes: 0,
+            spare: (Vec::new(), Vec::new()),
         }
     }
 
@@ -107,12 +106,13 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), place);
-                return self.open(Content::Seq(Vec::new()), style, anchor, span);
+                let items = self.spare.0.pop().unwrap_or_default();
+                return self.open(Content::Seq(items), style, anchor, span);
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), place);
                 let content = Content::Map {
-                    entries: Vec::new(),
+                    entries: self.spare.1.pop().unwrap_or_default(),
                     key: None,
                     index: HashMap::new(),
                 };
@@ -291,13 +291,21 @@ impl<'a> Builder<'a> {
             return ControlFlow::Continue(());
         };
         let (last, value) = match frame.content {
-            Content::Seq(items) => (items.last().map(|item| item.span), Value::Seq(items)),
-            Content::Map { entries, .. } => (
-                entries
-                    .last()
-                    .map(|entry| entry.key.span.join(entry.value.span)),
-                Value::Map(entries),
-            ),
+            Content::Seq(mut items) => {
+                let last = items.last().map(|item| item.span);
+                let mut exact = Vec::with_capacity(items.len());
+                exact.append(&mut items);
+                self.spare.0.push(items);
+                (last, Value::Seq(exact))
+            }
+            Content::Map { mut entries, .. } => {
+                let last = entries.last();
+                let last = last.map(|entry| entry.key.span.join(entry.value.span));
+                let mut exact = Vec::with_capacity(entries.len());
+                exact.append(&mut entries);
+                self.spare.1.push(entries);
+                (last, Value::Map(exact))
+            }
         };
         // A block has no bracket that ends it: its end event stands where the next thing begins.
         let end = if frame.flow { Some(end) } else { last };
