@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::context::{Done, Probe, StepContext, StepError};
-use super::istiods::{Rounds, cluster_id};
+use super::istiods::{Rounds, cluster_id, replicas};
 use super::label_ns::resolve;
 use super::survey;
 use crate::cluster::{Cluster, Selector};
@@ -34,6 +34,7 @@ pub(super) async fn run(
     rounds: &Rounds,
     context: &StepContext,
 ) -> Result<Done, StepError> {
+    Box::pin(prepare(step, cluster)).await;
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
     let started = Instant::now();
     loop {
@@ -51,6 +52,18 @@ pub(super) async fn run(
         context.waiting(open().map(line).collect());
         tokio::time::sleep(ROUND).await;
     }
+}
+
+/// Begins to follow at once all that the verdicts are about: one after the other, each would take its time.
+async fn prepare(step: &VerifyXds, cluster: &Cluster) {
+    let every = Selector::default();
+    let _looked_at_later = futures::join!(
+        survey::injection(cluster),
+        survey::namespace(cluster, &step.namespace),
+        survey::versions(cluster, &step.istio_namespace),
+        replicas(cluster, &step.istio_namespace),
+        cluster.followed("v1", "Pod", Some(&step.namespace), &every),
+    );
 }
 
 /// Done means: one round finds every proxy moved.
