@@ -44,7 +44,7 @@ pub struct Change {
 }
 
 /// How many writes are kept for watches and old lists.
-const HISTORY: usize = 2_000;
+pub(super) const HISTORY: usize = 2_000;
 
 /// All objects and what happened to them.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub(super) struct Store {
     history: VecDeque<Change>,
     revision: u64,
     compacted: u64,
+    /// The last revision that there was no room for.
+    dropped: u64,
     announce: Announcer,
 }
 
@@ -63,6 +65,7 @@ impl Default for Store {
             history: VecDeque::new(),
             revision: 1,
             compacted: 0,
+            dropped: 0,
             announce: Announcer::new(1),
         }
     }
@@ -77,6 +80,11 @@ impl Store {
     /// The last revision whose history is gone.
     pub(super) fn compacted(&self) -> u64 {
         self.compacted
+    }
+
+    /// The last revision that was forgotten because of all that came after it: who has not seen it never will.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Tells of each new revision.
@@ -169,6 +177,7 @@ impl Store {
             && let Some(oldest) = self.history.pop_front()
         {
             self.compacted = oldest.revision;
+            self.dropped = oldest.revision;
         }
         self.announce.announce(self.revision);
     }

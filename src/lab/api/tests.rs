@@ -307,6 +307,27 @@ async fn a_watch_sees_objects_enter_and_leave_its_selector() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_that_more_has_happened_to_than_is_kept_is_told_so() {
+    let server = ApiServer::default();
+    let api: Api<Pod> = Api::default_namespaced(server.client("test"));
+    let mut stream = std::pin::pin!(
+        api.watch(&WatchParams::default(), "0")
+            .await
+            .expect("watched"),
+    );
+    let namespace = |number: usize| {
+        let labels = json!({"number": number.to_string()});
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "busy", "labels": labels}})
+    };
+    server.seed(&pod("a", &json!({})));
+    for number in 0..store::HISTORY {
+        server.seed(&namespace(number));
+    }
+    assert_eq!(next(&mut stream).await, "error 410");
+    assert_eq!(next(&mut stream).await, "end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn kubes_own_watcher_is_satisfied_in_both_modes() {
     use kube::runtime::watcher;
     let server = ApiServer::default();

@@ -92,14 +92,7 @@ impl Shared {
                 watch.pending.push_back(event);
             }
         } else if from > 0 && from < state.store.compacted() {
-            let message = format!(
-                "too old resource version: {from} ({})",
-                state.store.compacted()
-            );
-            watch.pending.push_back(
-                json!({"type": "ERROR", "object": *StatusError::expired(message).status}),
-            );
-            watch.over = true;
+            watch.end_as_too_old(from, state.store.compacted());
         } else if from > 0 {
             watch.seen = from;
             watch.news.mark_changed();
@@ -159,7 +152,7 @@ impl Watch {
     }
 
     fn collect(&mut self) {
-        let (changes, revision, compacted) = {
+        let (changes, revision, compacted, dropped) = {
             let state = self.shared.state();
             let store = &state.store;
             (
@@ -170,8 +163,13 @@ impl Watch {
                 ),
                 store.revision(),
                 store.compacted(),
+                store.dropped(),
             )
         };
+        if self.seen < dropped {
+            self.end_as_too_old(self.seen, dropped);
+            return;
+        }
         if self.seen < compacted && changes.is_empty() {
             // A compaction does not touch a watch that has seen everything before it.
             self.seen = revision;
@@ -183,6 +181,15 @@ impl Watch {
             }
         }
         self.seen = revision.max(self.seen);
+    }
+
+    /// Says so, and ends.
+    fn end_as_too_old(&mut self, from: u64, compacted: u64) {
+        let message = format!("too old resource version: {from} ({compacted})");
+        let error = StatusError::expired(message);
+        self.pending
+            .push_back(json!({"type": "ERROR", "object": *error.status}));
+        self.over = true;
     }
 
     /// With a selector an object that begins to match is ADDED, one that ceases is DELETED.
