@@ -115,11 +115,11 @@ fn a_seed_shows_the_same_rehearsal_again() {
 #[test]
 fn with_faults_and_a_crash_every_run_ends_well_and_most_need_nobody() {
     // `.ci/run` has two thousand more.
-    let seeds: Vec<u64> = (1..=30).collect();
+    let seeds: Vec<u64> = (1..=12).collect();
     let all = canary(&Class::ALL).run_all(&seeds).unwrap();
     let summary = Summary::of("upgrade-canary", &all);
     let told = text(&summary, "rehearse");
-    assert_eq!(summary.well, 30, "{told}");
-    assert!(summary.crashed > 15, "{told}");
-    assert!(summary.helped < 15, "{told}");
+    assert_eq!(summary.well, 12, "{told}");
+    assert!(summary.crashed > 6, "{told}");
+    assert!(summary.helped < 6, "{told}");
 }

@@ -134,5 +134,13 @@ fn a_control_plane_that_is_gone_for_a_moment_is_no_finding() {
     let revision = "default".to_owned();
     let mut killed = Fault::new(Span::from_secs(0), Effect::KillIstiod { revision });
     killed.lasts = Some(Span::from_secs(20));
-    survives(canary(&[]), vec![killed]);
+    // By the time that the lock is taken it is gone.
+    let late = Effect::Delay(Span::from_secs(5));
+    let late = first(1, Verb::Write, "leases", late);
+    let done = survives(canary(&[]), vec![killed, late]);
+    let journal = String::from_utf8(done.journal).unwrap();
+    assert!(
+        journal.contains("istiod has no ready endpoint"),
+        "the precheck saw nothing, seed {SEED}"
+    );
 }
