@@ -295,7 +295,7 @@ fn document(checked: &Checked, steps: &Steps, seen: &[Seen]) -> String {
                 "node": one.id, "outcome": one.outcome, "grade": preview.grade, "message": preview.message, "notes": one.notes,
                 "changes": preview.changes.iter().map(|change| json!({
                     "object": change.object.to_string(), "verb": change.verb,
-                    "before": change.before, "after": change.after, "diff": unified(change),
+                    "before": change.before, "after": change.after, "drawn": change.drawn, "diff": unified(change),
                 })).collect::<Vec<_>>(),
             }),
             Some(Err(error)) => json!({ "node": one.id, "outcome": one.outcome, "error": error.failure, "notes": one.notes }),

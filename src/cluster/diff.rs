@@ -14,8 +14,12 @@ pub struct Change {
     pub before: Option<Value>,
     /// As it would be; `None` where it would be gone.
     pub after: Option<Value>,
+    /// The JSON pointers of the fields in `after` whose values the server will draw: they hold [`DRAWN`](super::DRAWN).
+    pub drawn: Vec<String>,
     /// `apply`, `patch`, `create`.
     pub verb: &'static str,
+    /// Whether `after` was computed here, since the server does not know what earlier steps would have made.
+    pub modelled: bool,
 }
 
 /// The fields of `metadata` that the server writes.
@@ -98,7 +102,9 @@ mod tests {
             object: object.clone(),
             before: Some(before),
             after: Some(after),
+            drawn: Vec::new(),
             verb: "apply",
+            modelled: false,
         };
         let shown = unified(&change(secret("c2VjcmV0", "1"), secret("b3RoZXI=", "2")));
         assert!(

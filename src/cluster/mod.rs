@@ -8,6 +8,7 @@ mod access;
 mod cache;
 mod connect;
 mod diff;
+mod drawn;
 mod error;
 mod follow;
 mod forward;
@@ -18,6 +19,7 @@ mod object;
 mod overlay;
 mod patch;
 mod patience;
+mod pod;
 pub mod rollout;
 mod select;
 #[cfg(test)]
@@ -33,11 +35,13 @@ use kube::Client;
 
 pub use connect::ConnectOptions;
 pub use diff::{Change, unified};
+pub use drawn::DRAWN;
 pub use error::{ClusterError, ErrorClass};
 pub use forward::{HttpAnswer, HttpRequest};
 pub use guard::Requests;
 pub use lease::{Holder, Lease, LeaseError, Leases};
 pub use object::{Object, ObjectRef, Permission, Selector};
+pub use pod::{Unready, unready};
 pub use wait::Wait;
 pub use write::Applied;
 

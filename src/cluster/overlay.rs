@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
-
 use super::diff::{Change, content};
+use super::drawn;
 use super::object::{Object, ObjectRef, Selector};
 use super::select;
 use super::verbs::key;
@@ -57,13 +56,23 @@ impl Overlay {
     }
 
     /// Takes a prediction down.
-    pub(super) fn remember(&self, before: Option<&Object>, after: Object, verb: &'static str) {
+    pub(super) fn remember(
+        &self,
+        before: Option<&Object>,
+        after: Object,
+        verb: &'static str,
+        modelled: bool,
+    ) {
+        let mut shown = content(&after);
+        let drawn = drawn::mark(before, &after, &mut shown);
         let mut state = self.lock();
         state.changes.push(Change {
             object: ObjectRef::from(&after),
             before: before.map(content),
-            after: Some(foreseen(before, &after)),
+            after: Some(shown),
+            drawn,
             verb,
+            modelled,
         });
         state
             .objects
@@ -106,53 +115,4 @@ fn any_version(object: &ObjectRef) -> ObjectRef {
 
 fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
-}
-
-/// What the run will make too: not the address of a new Service, which the server draws anew each time.
-fn foreseen(before: Option<&Object>, after: &Object) -> Value {
-    let mut value = content(after);
-    if before.is_none()
-        && after.kind() == "Service"
-        && !is_ours(after, "f:clusterIP")
-        && let Some(spec) = value["spec"].as_object_mut()
-    {
-        spec.shift_remove("clusterIP");
-        spec.shift_remove("clusterIPs");
-    }
-    value
-}
-
-/// Whether somebody asked for a field of the spec, rather than the server having filled it in.
-fn is_ours(object: &Object, field: &str) -> bool {
-    let managers = object.value()["metadata"]["managedFields"].as_array();
-    // An object that no server has seen holds only what was asked for.
-    managers.is_none_or(|managers| {
-        managers
-            .iter()
-            .any(|entry| entry["fieldsV1"]["f:spec"].get(field).is_some())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn service(managed: &Value) -> Object {
-        Object::new(json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": { "name": "istiod", "namespace": "a", "managedFields": [{ "fieldsV1": { "f:spec": managed } }] },
-            "spec": { "clusterIP": "10.96.0.0", "clusterIPs": ["10.96.0.0"], "type": "ClusterIP" },
-        }))
-    }
-
-    #[test]
-    fn an_address_that_the_server_draws_is_not_shown() {
-        let spec = |managed: Value| foreseen(None, &service(&managed))["spec"].clone();
-        assert_eq!(
-            spec(json!({ "f:type": {} })),
-            json!({ "type": "ClusterIP" })
-        );
-        assert_eq!(spec(json!({ "f:clusterIP": {} }))["clusterIP"], "10.96.0.0");
-    }
 }

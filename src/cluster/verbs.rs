@@ -308,7 +308,19 @@ impl Form {
         }
         match self {
             Self::Pod => {
-                keep(&mut value, "/status", &["phase", "conditions"]);
+                let status = [
+                    "phase",
+                    "conditions",
+                    "containerStatuses",
+                    "initContainerStatuses",
+                ];
+                keep(&mut value, "/status", &status);
+                for list in ["/status/containerStatuses", "/status/initContainerStatuses"] {
+                    // A container that is ready has nothing to tell.
+                    if let Some(Value::Array(containers)) = value.pointer_mut(list) {
+                        containers.retain(|container| container["ready"] != true);
+                    }
+                }
                 let spec = [
                     "hostNetwork",
                     "serviceAccountName",

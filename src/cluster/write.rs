@@ -78,7 +78,7 @@ impl Cluster {
         );
         let answer = self.call(Method::PATCH, url, Some(body), Some(kind)).await;
         let after = Object::new(answer?);
-        self.remember(before.as_ref(), &after, "patch");
+        self.remember(before.as_ref(), &after, "patch", false);
         Ok(after)
     }
 
@@ -98,18 +98,18 @@ impl Cluster {
             patch::merge_patch(&mut after, body);
         }
         let after = Object::new(after);
-        self.remember(Some(before), &after, "patch");
+        self.remember(Some(before), &after, "patch", true);
         Ok(after)
     }
 
     /// Creates an object.
     pub async fn create(&self, object: &Object) -> Result<Object, ClusterError> {
-        let after = match self.send_create(object, self.is_dry_run()).await {
-            Ok(after) => after,
-            Err(error) if self.comes_later(object, &error) => object.clone(),
+        let (after, modelled) = match self.send_create(object, self.is_dry_run()).await {
+            Ok(after) => (after, false),
+            Err(error) if self.comes_later(object, &error) => (object.clone(), true),
             Err(error) => return Err(error),
         };
-        self.remember(None, &after, "create");
+        self.remember(None, &after, "create", modelled);
         Ok(after)
     }
 
@@ -148,22 +148,23 @@ impl Cluster {
     pub async fn apply(&self, object: &Object, take_over: bool) -> Result<Applied, ClusterError> {
         let name = ObjectRef::from(object);
         let before = self.get(&name).await?;
-        let after = match self.overlay.as_ref().and_then(|o| o.get(&name)) {
+        let predicted = self.overlay.as_ref().and_then(|o| o.get(&name));
+        let (after, modelled) = match predicted {
             // The server does not know what earlier steps would have made of it.
             Some(predicted) => {
                 let mut after = predicted.into_value();
                 patch::merge_patch(&mut after, object.value());
-                Object::new(after)
+                (Object::new(after), true)
             }
             None => match self.send_apply(object, take_over, self.is_dry_run()).await {
-                Ok(after) => after,
-                Err(error) if self.comes_later(object, &error) => object.clone(),
+                Ok(after) => (after, false),
+                Err(error) if self.comes_later(object, &error) => (object.clone(), true),
                 Err(error) => return Err(error),
             },
         };
         let changed = before.as_ref().is_none_or(|before| differs(before, &after));
         if changed {
-            self.remember(before.as_ref(), &after, "apply");
+            self.remember(before.as_ref(), &after, "apply", modelled);
         }
         Ok(Applied { after, changed })
     }
@@ -219,9 +220,15 @@ impl Cluster {
         if self.is_dry_run() { "&dryRun=All" } else { "" }
     }
 
-    fn remember(&self, before: Option<&Object>, after: &Object, verb: &'static str) {
+    fn remember(
+        &self,
+        before: Option<&Object>,
+        after: &Object,
+        verb: &'static str,
+        modelled: bool,
+    ) {
         match &self.overlay {
-            Some(overlay) => overlay.remember(before, after.clone(), verb),
+            Some(overlay) => overlay.remember(before, after.clone(), verb, modelled),
             None => self.written(after),
         }
     }

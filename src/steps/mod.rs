@@ -10,6 +10,7 @@ mod label_ns;
 mod precheck;
 mod preview;
 mod restart;
+mod rollouts;
 mod simulated;
 pub mod snapshot;
 mod survey;

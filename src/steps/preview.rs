@@ -99,6 +99,8 @@ impl Steps {
         let changes = self.cluster().take_changes();
         let grade = if changes.is_empty() || kind == Kind::Precheck {
             Grade::Exact
+        } else if changes.iter().any(|change| change.modelled) {
+            Grade::Modelled
         } else {
             Grade::Server
         };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
 use super::istiods::{HTTP, Replica, replicas, unreachable};
+use super::rollouts;
 use super::survey::{ADMISSION, has_addresses, injection, namespace_without_injection};
 use crate::cluster::rollout::{Rollout, rollout};
 use crate::cluster::{Cluster, Object, Selector, Wait};
@@ -91,23 +92,25 @@ async fn rolled_out(
     context: &StepContext,
 ) -> Result<(), StepError> {
     let name = Names::new(&step.revision, &step.istio_namespace).istiod();
-    cluster
-        .wait(
-            "apps/v1",
-            "Deployment",
-            Some(&step.istio_namespace),
-            &Selector::named(&name),
-            |objects| judge_rollout(objects, &name),
-            |reasons| context.waiting(reasons),
-        )
-        .await?
-        .map_err(|why| {
-            StepError::failed(format!(
-                "Deployment/{name} does not roll out: {}",
-                why.join("; ")
-            ))
-            .help("look at the events and logs of its pods")
-        })
+    let kind = ("apps/v1", "Deployment", Some(step.istio_namespace.as_str()));
+    let concerns = |object: &Object| object.name() == name;
+    let judge = |objects: &[Object]| judge_rollout(objects, &name);
+    rollouts::wait(
+        cluster,
+        context,
+        kind,
+        &Selector::named(&name),
+        concerns,
+        judge,
+    )
+    .await?
+    .map_err(|why| {
+        StepError::failed(format!(
+            "Deployment/{name} does not roll out: {}",
+            why.join("; ")
+        ))
+        .help("look at the events and logs of its pods")
+    })
 }
 
 fn judge_rollout(objects: &[Object], name: &str) -> Wait<Result<(), Vec<String>>> {

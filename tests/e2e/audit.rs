@@ -122,8 +122,11 @@ pub(crate) fn changes(requests: Vec<Request>) -> Vec<Request> {
         .collect()
 }
 
-/// The fields of objects, by `KIND/NAMESPACE/NAME` and JSON pointer.
-pub(crate) type Fields = BTreeMap<(String, String), Value>;
+/// A field of an object: `KIND/NAMESPACE/NAME` and its JSON pointer.
+pub(crate) type Field = (String, String);
+
+/// The values of fields.
+pub(crate) type Fields = BTreeMap<Field, Value>;
 
 /// What the server counts and notes is no change.
 const SERVERS: [&str; 6] = [

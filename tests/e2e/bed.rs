@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::e2e::process::Host;
+
 /// A running mesh.
 pub(crate) struct Bed {
     environment: BTreeMap<String, String>,
@@ -109,6 +111,14 @@ impl Bed {
         self.kubectl(&format!(
             "-n {namespace} wait --for condition=available --timeout 120s deployment --all"
         ));
+    }
+}
+
+impl Host for Bed {
+    fn plan(&self) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_plan"));
+        command.current_dir(repository("."));
+        command
     }
 }
 

@@ -1,95 +1,130 @@
-//! The shipped plan for today's Istio: what its dry run shows, what the run does, and what a second run leaves alone.
+//! A shipped plan: what its dry run shows, what the run does, and what a second run leaves alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::event::{ActResult, EventKind};
+use plan::model::Outcome;
 use serde_json::Value;
 
-use crate::e2e::audit::{self, Fields, Mark, Request};
+use crate::case::Case;
+use crate::e2e::audit::{self, Field, Fields, Mark, Request};
 use crate::e2e::bed::Bed;
 use crate::e2e::process::StateDir;
-use crate::e2e::state::{NAMESPACES, assert_upgraded};
-
-/// The plan, without a person to ask and with little patience for soaks.
-const UPGRADE: [&str; 7] = [
-    "run",
-    "plans/upgrade-canary.yaml",
-    "--yes",
-    "--set",
-    "soak=2s",
-    "--timeout",
-    "10m",
-];
-const APPROVE: [&str; 2] = ["--approve", "all"];
+use crate::e2e::state::assert_upgraded;
 
 /// Everything that the plan could touch.
 const TOUCHED: &str = "namespaces,customresourcedefinitions,serviceaccounts,clusterroles,clusterrolebindings,roles,\
 rolebindings,configmaps,services,deployments,horizontalpodautoscalers,poddisruptionbudgets,\
 mutatingwebhookconfigurations,validatingwebhookconfigurations";
 
-#[test]
-fn the_upgrade_does_what_its_dry_run_showed_and_does_it_once() {
-    let bed = Bed::up("modern");
+/// Asserts what the dry run shows, that the run does exactly that, once, while nobody else works on the mesh, and that
+/// the same run after it finds nothing to do.
+pub(crate) fn does_what_was_shown(case: &Case) -> Bed {
+    let bed = Bed::up(case.bed);
 
     let mark = audit::mark(&bed);
-    let shown = dry_run(&bed);
-    let rehearsed = rehearse(&bed);
+    let shown = dry_run(&bed, case);
+    let rehearsed = rehearse(&bed, case);
     assert_only_looked(&bed, mark);
 
-    let before = snapshot(&bed);
+    let before = snapshot(&bed, case);
     let mark = audit::mark(&bed);
     let state = StateDir::new();
-    let run = state
-        .plan(&bed, &[&UPGRADE[..], &APPROVE[..]].concat())
-        .exits(0);
-    println!("{}", run.stdout);
-    assert_upgraded(&bed, &NAMESPACES, 40);
+    run_beside_another(&bed, case, &state);
+    assert_upgraded(&bed, &case.namespaces(), case.pods);
+    assert_accepted_at_the_end(&state);
     assert_eq!(
         rehearsed,
-        waves(&state),
+        waves(case, &state),
         "what was changed in the lab from the snapshot, and what then was changed"
     );
     let changes = audit::changes(audit::requests(&bed, mark, "plan/"));
-    assert_labels_swapped_at_once(&changes);
+    assert_labels_swapped_at_once(case, &changes);
     assert_same(&shown, &made(&before, &changes));
 
-    assert_second_run_changes_nothing(&bed);
-    assert_one_run_at_a_time(&bed);
+    assert_second_run_changes_nothing(&bed, case);
+    bed
+}
+
+/// The command line of the upgrade.
+fn upgrade<'a>(case: &Case, more: &[&'a str]) -> Vec<&'a str> {
+    let common = ["run", "--yes", "--timeout", "10m"];
+    [&common[..], case.upgrade, more].concat()
+}
+
+/// What a dry run said.
+struct Shown {
+    /// The fields that will change, with their values.
+    fields: Fields,
+    /// Those of them whose values it says the server will draw.
+    drawn: BTreeSet<Field>,
 }
 
 /// What the dry run says will change.
-fn dry_run(bed: &Bed) -> Fields {
-    let arguments = [&UPGRADE[..], &["--dry-run", "--output", "json"]].concat();
+fn dry_run(bed: &Bed, case: &Case) -> Shown {
+    let arguments = upgrade(case, &["--dry-run", "--output", "json"]);
     let ended = StateDir::new().plan(bed, &arguments).exits(0);
     let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    let mut fields = Fields::new();
+    let mut shown = Shown {
+        fields: Fields::new(),
+        drawn: BTreeSet::new(),
+    };
     let steps = document["steps"].as_array().expect("steps");
     for change in steps
         .iter()
         .filter_map(|step| step["changes"].as_array())
         .flatten()
     {
-        fields.extend(audit::differences(&change["before"], &change["after"]));
+        let after = &change["after"];
+        let fields = audit::differences(&change["before"], after);
+        shown.fields.extend(fields);
+        let drawn = change["drawn"].as_array().expect("a list").iter();
+        let pointers = drawn.map(|pointer| pointer.as_str().expect("a pointer").to_owned());
+        let named = pointers.map(|pointer| (audit::identity(after), pointer));
+        shown.drawn.extend(named);
     }
-    assert!(!fields.is_empty(), "{document}");
-    fields
+    assert!(!shown.fields.is_empty(), "{document}");
+    shown
 }
 
 /// Takes a snapshot, runs the plan in the lab that begins with it, and tells what was changed there.
-fn rehearse(bed: &Bed) -> [BTreeSet<String>; 5] {
+fn rehearse(bed: &Bed, case: &Case) -> Vec<BTreeSet<String>> {
     let state = StateDir::new();
     let file = state.file("cluster.json.gz");
     bed.output(env!("CARGO_BIN_EXE_plan"), &["snapshot", "-o", &file]);
     let lab = format!("--lab={file}");
-    let arguments = [&UPGRADE[..], &[lab.as_str()]].concat();
-    state.plan(bed, &arguments).exits(0);
-    waves(&state)
+    state.plan(bed, &upgrade(case, &[&lab])).exits(0);
+    waves(case, &state)
 }
 
-/// Which objects each step changed: before the first wave, in each of the three, and after them. That the waves came
-/// one after the other is asserted.
-fn waves(state: &StateDir) -> [BTreeSet<String>; 5] {
-    let mut waves = <[BTreeSet<String>; 5]>::default();
+/// The run itself. While it works, another is told who does, and changes nothing.
+fn run_beside_another(bed: &Bed, case: &Case, state: &StateDir) {
+    let arguments = upgrade(case, &["--approve", "all"]);
+    let mut running = state.start(bed, &arguments);
+    running.until("it changes something", |event| {
+        matches!(event, EventKind::ActDone { .. })
+    });
+    let other = StateDir::new();
+    let holder = state.run_id();
+    let refused = other.plan(bed, &arguments).exits(5);
+    assert!(
+        refused.stderr.contains(&holder),
+        "{holder} is not named in: {}",
+        refused.stderr
+    );
+    let journal = other.run().map(|run| run.join("journal.jsonl"));
+    assert!(
+        journal.is_none_or(|journal| !journal.exists()),
+        "the refused run did something"
+    );
+    let ended = running.wait().exits(0);
+    println!("{}", ended.stdout);
+}
+
+/// Which objects each step changed: before the first wave, in each wave, and after them. That the waves came one after
+/// the other is asserted.
+fn waves(case: &Case, state: &StateDir) -> Vec<BTreeSet<String>> {
+    let mut waves = vec![BTreeSet::new(); case.waves.len() + 2];
     let mut last = 0;
     for event in state.journal() {
         let EventKind::ActDone {
@@ -100,18 +135,43 @@ fn waves(state: &StateDir) -> [BTreeSet<String>; 5] {
         else {
             continue;
         };
-        let wave = match node.as_str() {
-            node if node.starts_with("migrate[shop]") => 1,
-            node if node.starts_with("migrate[pay]") => 2,
-            node if node.starts_with("migrate[") => 3,
-            _ if last == 0 => 0,
-            _ => 4,
+        let is_of = |namespace: &&str| node.as_str().starts_with(&format!("migrate[{namespace}]"));
+        let wave = match case.waves.iter().position(|wave| wave.iter().any(is_of)) {
+            Some(wave) => wave + 1,
+            None if last == 0 => 0,
+            None => case.waves.len() + 1,
         };
         assert!(last <= wave, "{node} changed {} too late", act.object);
         last = wave;
+        let kind = act.object.split('/').next();
+        if case.unlike_the_lab.is_some() && case.unlike_the_lab == kind {
+            continue;
+        }
         waves[wave].insert(format!("{node}: {} {}", act.verb, act.object));
     }
     waves
+}
+
+/// The gate at the end was asked when every proxy was verified, and opened once.
+fn assert_accepted_at_the_end(state: &StateDir) {
+    let (mut verified, mut open, mut decided) = (0, 0, 0);
+    let journal = state.journal();
+    for event in &journal {
+        match event {
+            EventKind::NodeFinished { node, .. } if node.as_str().ends_with("].verify") => {
+                assert_eq!(open, 0, "{node} ended after the gate was asked");
+                verified += 1;
+            }
+            EventKind::GateOpened { node, .. } if node.as_str() == "accept" => open += 1,
+            EventKind::NodeFinished { node, outcome, .. } if node.as_str() == "accept" => {
+                assert_eq!(*outcome, Outcome::Succeeded);
+                decided += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(verified > 0, "{journal:#?}");
+    assert_eq!((open, decided), (1, 1));
 }
 
 /// The dry run's requests were reads, dry runs, reviews of access and requests for tokens, and all went out under its name.
@@ -137,52 +197,66 @@ fn assert_only_looked(bed: &Bed, mark: Mark) {
     );
 }
 
-fn snapshot(bed: &Bed) -> BTreeMap<String, Value> {
-    bed.list(&format!("{TOUCHED} -A"))
+/// The objects as they are, by version and name.
+fn snapshot(bed: &Bed, case: &Case) -> BTreeMap<(String, String), Value> {
+    let kinds = [&[TOUCHED], case.versions].concat().join(",");
+    bed.list(&format!("{kinds} -A"))
         .into_iter()
-        .map(|object| (audit::identity(&object), object))
+        .map(|object| (versioned(&object), object))
         .collect()
 }
 
+fn versioned(object: &Value) -> (String, String) {
+    (object["apiVersion"].to_string(), audit::identity(object))
+}
+
 /// What the run's requests made of the objects.
-fn made(before: &BTreeMap<String, Value>, changes: &[Request]) -> Fields {
+fn made(before: &BTreeMap<(String, String), Value>, changes: &[Request]) -> Fields {
     let mut state = before.clone();
     let mut fields = Fields::new();
     for request in changes.iter().filter(|request| request.succeeded()) {
         let after = request.answered();
-        let name = audit::identity(after);
-        let old = state.insert(name, after.clone()).unwrap_or_default();
+        let old = state.insert(versioned(after), after.clone());
+        let old = old.unwrap_or_default();
         fields.extend(audit::differences(&old, after));
     }
     fields
 }
 
-/// The same fields with the same values. Two things nobody can foresee: the value that says who restarted a workload,
-/// which has the run's name in it, and the address that the API server draws for a new Service.
-fn assert_same(shown: &Fields, made: &Fields) {
-    let line = |(field, value): (&(String, String), &Value)| {
-        let (object, pointer) = field;
-        if object.starts_with("Service/") && pointer.starts_with("/spec/clusterIP") {
-            None
-        } else if pointer.ends_with("plan~1restarted-by") {
-            Some(format!("{object} {pointer}"))
-        } else {
-            Some(format!("{object} {pointer} {value}"))
-        }
+/// The same fields with the same values. Two kinds of values nobody can foresee, and the dry run says which: what
+/// the server draws for a new object, and who restarted a workload, which has the run's name in it.
+fn assert_same(shown: &Shown, made: &Fields) {
+    let line = |((object, pointer), value): (&Field, &Value)| format!("{object} {pointer} {value}");
+    let only_in = |some: &Fields, others: &Fields| -> Vec<String> {
+        let missing = some
+            .iter()
+            .filter(|(field, _)| !others.contains_key(*field));
+        missing.map(line).collect()
     };
-    let shown: BTreeSet<String> = shown.iter().filter_map(line).collect();
-    let made: BTreeSet<String> = made.iter().filter_map(line).collect();
-    let unseen: Vec<_> = made.difference(&shown).collect();
-    let undone: Vec<_> = shown.difference(&made).collect();
+    let unseen = only_in(made, &shown.fields);
+    let undone = only_in(&shown.fields, made);
     assert!(
         unseen.is_empty() && undone.is_empty(),
         "done but not shown: {unseen:#?}\nshown but not done: {undone:#?}"
     );
+    let others = made
+        .iter()
+        .filter(|(field, value)| shown.fields[*field] != **value);
+    let others: BTreeSet<&Field> = others.map(|(field, _)| field).collect();
+    let restarts = made
+        .keys()
+        .filter(|(_, pointer)| pointer.ends_with("plan~1restarted-by"));
+    let unforeseeable: BTreeSet<&Field> = shown.drawn.iter().chain(restarts).collect();
+    assert_eq!(
+        others, unforeseeable,
+        "the fields with other values than shown"
+    );
+    assert!(!shown.drawn.is_empty(), "a new Service has an address");
 }
 
 /// Each namespace was patched once, and that patch carries both labels.
-fn assert_labels_swapped_at_once(changes: &[Request]) {
-    for namespace in NAMESPACES {
+fn assert_labels_swapped_at_once(case: &Case, changes: &[Request]) {
+    for namespace in case.namespaces() {
         let patches: Vec<&Request> = changes
             .iter()
             .filter(|request| request.resource() == "namespaces" && request.name() == namespace)
@@ -197,12 +271,12 @@ fn assert_labels_swapped_at_once(changes: &[Request]) {
     }
 }
 
-fn assert_second_run_changes_nothing(bed: &Bed) {
-    let before = snapshot(bed);
+fn assert_second_run_changes_nothing(bed: &Bed, case: &Case) {
+    let before = snapshot(bed, case);
     let mark = audit::mark(bed);
     let state = StateDir::new();
     let ended = state
-        .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
+        .plan(bed, &upgrade(case, &["--approve", "all"]))
         .exits(0);
     println!("{}", ended.stdout);
     // An apply that changes nothing is a request, but no change.
@@ -227,27 +301,5 @@ fn assert_second_run_changes_nothing(bed: &Bed) {
             || said.contains("nothing was changed"),
         "{said}"
     );
-    assert_upgraded(bed, &NAMESPACES, 40);
-}
-
-/// While one run soaks, another is told who is at work.
-fn assert_one_run_at_a_time(bed: &Bed) {
-    let (first, second) = (StateDir::new(), StateDir::new());
-    let soaking = [&UPGRADE[..3], &["--set", "soak=5m"], &APPROVE[..]].concat();
-    let mut running = first.start(bed, &soaking);
-    running.until(
-        "the first run soaks",
-        |event| matches!(event, EventKind::Waiting { node, .. } if node.as_str().contains("soak")),
-    );
-    let refused = second
-        .plan(bed, &[&UPGRADE[..], &APPROVE[..]].concat())
-        .exits(5);
-    let holder = first.run_id();
-    assert!(
-        refused.stderr.contains(&holder),
-        "{holder} is not named in: {}",
-        refused.stderr
-    );
-    running.interrupt();
-    running.wait().exits(7);
+    assert_upgraded(bed, &case.namespaces(), case.pods);
 }

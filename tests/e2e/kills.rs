@@ -2,9 +2,10 @@
 
 use plan::event::EventKind;
 
+use crate::case::{Case, SHOP, SHOP_PODS};
 use crate::e2e::bed::Bed;
-use crate::e2e::process::StateDir;
-use crate::e2e::state::{NAMESPACES, assert_upgraded};
+use crate::e2e::process::{Running, StateDir};
+use crate::e2e::state::assert_upgraded;
 
 /// A moment, as the journal tells it.
 enum Moment {
@@ -14,11 +15,15 @@ enum Moment {
     Act(&'static str, &'static str),
     /// While waiting.
     Wait(&'static str),
+    /// Right after people were asked.
+    Asked(&'static str),
+    /// Right after an answer was taken in.
+    Answered(&'static str),
 }
 
 /// In the order in which a run comes by. Each namespace is used for one moment of a kind, since a resumed run finds
 /// done what the killed one has done.
-const MOMENTS: [Moment; 10] = [
+const MOMENTS: [Moment; 11] = [
     Moment::Intent("install", "Deployment/istio-system/istiod-canary"),
     Moment::Act(
         "install",
@@ -32,6 +37,7 @@ const MOMENTS: [Moment; 10] = [
     Moment::Wait("migrate[pay].restart"),
     Moment::Intent("check", "sleep"),
     Moment::Act("check", "sleep"),
+    Moment::Asked("accept"),
 ];
 
 impl Moment {
@@ -41,7 +47,11 @@ impl Moment {
             | (Self::Act(step, object), EventKind::ActDone { node, act, .. }) => {
                 node.as_str() == *step && act.object.starts_with(object)
             }
-            (Self::Wait(step), EventKind::Waiting { node, .. }) => node.as_str() == *step,
+            (Self::Wait(step), EventKind::Waiting { node, .. })
+            | (Self::Asked(step), EventKind::GateOpened { node, .. })
+            | (Self::Answered(step), EventKind::GateAnswered { node, .. }) => {
+                node.as_str() == *step
+            }
             _ => false,
         }
     }
@@ -51,41 +61,64 @@ impl Moment {
             Self::Intent(step, object) => format!("{step} is about to change {object}"),
             Self::Act(step, object) => format!("{step} has changed {object}"),
             Self::Wait(step) => format!("{step} waits"),
+            Self::Asked(step) => format!("{step} has asked"),
+            Self::Answered(step) => format!("{step} has its answer"),
         }
     }
 }
 
-#[test]
-fn a_run_that_is_killed_resumes_to_the_same_end() {
-    let bed = Bed::up("modern");
+/// Kills a run at each moment, and asserts that it ends as if nothing had been. The last ones are around an approval:
+/// `hold` is a gate beside it that stays shut until the approval is through, so that the run is alive while it waits.
+pub(crate) fn resumes_to_the_same_end(case: &Case) {
+    let bed = Bed::up_with(&[case.bed, "--workloads", "modern"]);
     let state = StateDir::new();
-    let mut running = state.start(
-        &bed,
-        &[
-            "run",
-            "tests/e2e/kills.yaml",
-            "--yes",
-            "--approve",
-            "all",
-            "--set",
-            "soak=1s",
-        ],
-    );
-    let mut run = None;
+    let set = [
+        format!("from={}", bed.var("ISTIO_OLD")),
+        format!("to={}", bed.var("ISTIO_NEW")),
+        format!("go={}", state.file("go")),
+    ];
+    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+    let arguments = [&["run", "tests/e2e/kills.yaml", "--yes"], &set[..]].concat();
+    let mut running = state.start(&bed, &arguments);
+    let resume = || state.start(&bed, &["resume", &state.run_id(), "--yes"]);
     for moment in &MOMENTS {
-        running.until(&moment.name(), |event| moment.is(event));
-        running.kill();
-        println!("killed when {}", moment.name());
-        let id = run.get_or_insert_with(|| state.run_id());
-        running = state.start(&bed, &["resume", id, "--yes", "--approve", "all"]);
+        kill_at(moment, running);
+        running = resume();
     }
+    kill_at(&Moment::Wait("hold"), running);
+    let approve = ["approve", &state.run_id(), "accept", "--by", "ann"];
+    state.plan(&bed, &approve).exits(0);
+    kill_at(&Moment::Answered("accept"), resume());
+    fs_err::write(state.file("go"), "").expect("the file that `hold` waits for");
+    let running = resume();
     let ended = running.wait().exits(0);
     println!("{}", ended.stdout);
-    let resumed = state
-        .journal()
+    let journal = state.journal();
+    let count = |wanted: fn(&EventKind) -> bool| journal.iter().filter(|e| wanted(e)).count();
+    assert_eq!(
+        count(|event| matches!(event, EventKind::RunResumed { .. })),
+        MOMENTS.len() + 2,
+        "every kill is followed by a resume"
+    );
+    assert_eq!(
+        count(|event| matches!(event, EventKind::GateOpened { .. })),
+        1,
+        "the gate asks once"
+    );
+    let answers: Vec<&EventKind> = journal
         .iter()
-        .filter(|event| matches!(event, EventKind::RunResumed { .. }))
-        .count();
-    assert_eq!(resumed, MOMENTS.len(), "every kill is followed by a resume");
-    assert_upgraded(&bed, &NAMESPACES, 40);
+        .filter(|event| matches!(event, EventKind::GateAnswered { .. }))
+        .collect();
+    assert!(
+        matches!(answers[..], [EventKind::GateAnswered { approve: true, by, .. }] if by == "ann"),
+        "{answers:?}"
+    );
+    assert_upgraded(&bed, &SHOP, SHOP_PODS);
+}
+
+/// Kills it then.
+fn kill_at(moment: &Moment, mut running: Running<'_>) {
+    running.until(&moment.name(), |event| moment.is(event));
+    running.kill();
+    println!("killed when {}", moment.name());
 }

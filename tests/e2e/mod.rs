@@ -4,5 +4,6 @@ pub(crate) mod audit;
 pub(crate) mod bed;
 #[path = "../harness/ended.rs"]
 pub(crate) mod ended;
+#[path = "../harness/process.rs"]
 pub(crate) mod process;
 pub(crate) mod state;

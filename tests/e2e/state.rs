@@ -7,9 +7,6 @@ use serde_json::Value;
 use crate::e2e::audit;
 use crate::e2e::bed::Bed;
 
-/// Where the workloads of `tests/mesh/modern.yaml` are.
-pub(crate) const NAMESPACES: [&str; 4] = ["shop", "pay", "cart", "web"];
-
 /// How many ReplicaSets each Deployment of these namespaces has: one, and one more for each restart.
 pub(crate) fn replica_sets(bed: &Bed, namespaces: &[&str]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();

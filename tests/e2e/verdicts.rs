@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use plan::event::{EventKind, Failure};
 use plan::model::Outcome;
 
+use crate::case::Case;
 use crate::e2e::bed::{Bed, repository};
 use crate::e2e::process::StateDir;
 use crate::e2e::state::replica_sets;
 
-#[test]
-fn proxies_that_misbehave_get_their_verdict_and_stop_the_run() {
-    let bed = Bed::up("modern");
+/// Moves a namespace of misbehaving proxies, and asserts that it ends there.
+pub(crate) fn stop_the_run(case: &Case) {
+    let bed = Bed::up_with(&[case.bed, "--workloads", "modern"]);
     bed.apply(&repository("tests/e2e/odd.yaml"), "odd");
 
     let state = StateDir::new();
+    let to = format!("to={}", bed.var("ISTIO_NEW"));
     let ended = state
-        .plan(&bed, &["run", "tests/e2e/verdicts.yaml", "--yes"])
+        .plan(
+            &bed,
+            &["run", "tests/e2e/verdicts.yaml", "--yes", "--set", &to],
+        )
         .exits(1);
 
     let (error, outcomes) = outcomes(&state);

@@ -1,10 +1,10 @@
 //! The gate that the workloads of a namespace open: each rollout complete, each pod ready.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::accepted;
 use crate::cluster::rollout::{Rollout, rollout};
-use crate::cluster::{Cluster, Object, ObjectRef, Selector, Wait};
+use crate::cluster::{Cluster, Object, ObjectRef, Selector, Wait, unready};
 use crate::model::action::Health;
 use crate::steps::context::{Done, Probe, StepContext, StepError};
 
@@ -80,7 +80,7 @@ async fn look(namespace: &str, cluster: &Cluster) -> Result<Vec<String>, StepErr
 fn ailing(objects: &[Object]) -> Vec<String> {
     let line = |object: &Object| {
         let why = if object.kind() == "Pod" {
-            unready(object.value())?.to_owned()
+            unready(object)?.why
         } else {
             match rollout(object) {
                 Rollout::NotYet(why) => why.join(", "),
@@ -92,21 +92,4 @@ fn ailing(objects: &[Object]) -> Vec<String> {
         Some(format!("{}/{}: {why}", object.kind(), object.name()))
     };
     objects.iter().filter_map(line).collect()
-}
-
-fn unready(pod: &Value) -> Option<&str> {
-    let over = matches!(
-        pod["status"]["phase"].as_str(),
-        Some("Succeeded" | "Failed")
-    );
-    if over || pod["metadata"]["deletionTimestamp"].is_string() {
-        return None;
-    }
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let ready = conditions.into_iter().find(|one| one["type"] == "Ready");
-    match ready {
-        Some(ready) if ready["status"] == "True" => None,
-        Some(ready) => Some(ready["message"].as_str().unwrap_or("not ready")),
-        None => Some("not ready"),
-    }
 }

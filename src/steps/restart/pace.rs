@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, Object, ObjectRef, Selector, Wait};
 use crate::mesh::selector::{Selector as Labels, labels};
 use crate::model::action::Restart;
 use crate::steps::context::{StepContext, StepError};
+use crate::steps::rollouts;
 
 /// How long the watch of the pods may be behind that of the workloads: much, on a server that has much to tell.
 const LAG: Duration = Duration::from_secs(60);
@@ -135,16 +136,15 @@ async fn ended(
         .filter(|object| object.kind == first.kind)
         .cloned()
         .collect();
-    let finished = cluster
-        .wait(
-            &first.api_version,
-            &first.kind,
-            first.namespace.as_deref(),
-            &Selector::default(),
-            |objects| judge(objects, &same, until),
-            |reasons| context.waiting(reasons),
-        )
-        .await?;
+    let kind = (
+        first.api_version.as_str(),
+        first.kind.as_str(),
+        first.namespace.as_deref(),
+    );
+    let concerns = |object: &Object| same.contains(&ObjectRef::from(object));
+    let judge = |objects: &[Object]| judge(objects, &same, until);
+    let every = Selector::default();
+    let finished = rollouts::wait(cluster, context, kind, &every, concerns, judge).await?;
     for object in finished.map_err(|why| {
         StepError::failed(why).help(
             "look at the workload's events and pods; the step can be resumed once it rolls out",

@@ -42,7 +42,7 @@ async fn health_waits_for_rollouts_and_pods_and_names_what_ails() {
         *mesh.waited.lock().unwrap(),
         [
             "Pod/late: not ready",
-            "Pod/late: containers with unready status: [app istio-proxy]"
+            "Pod/late: container app runs, and is not ready"
         ]
     );
     let pod = mesh.server.object("pods", "shop", "late").unwrap();

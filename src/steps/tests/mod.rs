@@ -5,6 +5,7 @@ mod label_ns;
 mod precheck;
 mod requests;
 mod restart;
+mod rollouts;
 mod snapshot;
 mod upgrade;
 mod verify_xds;

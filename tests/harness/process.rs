@@ -1,18 +1,23 @@
-//! `plan` as a process: started, followed by its journal, killed.
+//! `plan` as a process, on a desk or on a real mesh: started, followed by its journal, killed.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use plan::event::{Event, EventKind};
 use tempfile::TempDir;
 
-use crate::e2e::bed::Bed;
-use crate::e2e::ended::Ended;
+use super::ended::Ended;
 
 /// How often the journal is looked at.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// Where `plan` can be started.
+pub(crate) trait Host {
+    /// The program, without arguments.
+    fn plan(&self) -> Command;
+}
 
 /// A directory of runs.
 pub(crate) struct StateDir(TempDir);
@@ -28,7 +33,7 @@ impl StateDir {
     }
 
     /// Starts `plan` with these arguments and this directory of runs.
-    pub(crate) fn start(&self, bed: &Bed, arguments: &[&str]) -> Running<'_> {
+    pub(crate) fn start(&self, host: &impl Host, arguments: &[&str]) -> Running<'_> {
         let sink = |name: &str| {
             fs_err::File::create(self.0.path().join(name))
                 .expect("a file for the output")
@@ -38,12 +43,11 @@ impl StateDir {
         let position = self
             .journal_path()
             .map_or(0, |path| fs_err::metadata(path).expect("the journal").len());
-        let child = bed
-            .command(env!("CARGO_BIN_EXE_plan"))
+        let child = host
+            .plan()
             .args(arguments)
             .arg("--state-dir")
             .arg(self.0.path())
-            .current_dir(crate::e2e::bed::repository("."))
             .stdout(sink("stdout"))
             .stderr(sink("stderr"))
             .spawn()
@@ -56,8 +60,8 @@ impl StateDir {
     }
 
     /// Runs `plan` to its end.
-    pub(crate) fn plan(&self, bed: &Bed, arguments: &[&str]) -> Ended {
-        self.start(bed, arguments).wait()
+    pub(crate) fn plan(&self, host: &impl Host, arguments: &[&str]) -> Ended {
+        self.start(host, arguments).wait()
     }
 
     /// The newest run.
@@ -144,14 +148,6 @@ impl Running<'_> {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the child runs");
         self.child.wait().expect("the child's end");
-    }
-
-    /// Asks it to stop, as Ctrl-C does.
-    pub(crate) fn interrupt(&self) {
-        let sent = std::process::Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|sent| sent.success()), "the child runs");
     }
 
     /// Waits for its end.
