@@ -4,6 +4,7 @@
 
 mod harness;
 mod invalid;
+mod kills;
 mod readme;
 mod run;
 mod scenarios;

@@ -1,6 +1,7 @@
 //! The binary, driven as a user drives it: in a directory of its own, against an API server on loopback.
 
 mod ended;
+pub(crate) mod process;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -97,6 +98,12 @@ impl Desk {
             .unwrap();
         assert!(runs.next().is_none(), "more than one run");
         name
+    }
+}
+
+impl process::Host for Desk {
+    fn plan(&self) -> std::process::Command {
+        self.command(&[])
     }
 }
 
