@@ -16,6 +16,10 @@ cases!(
     a_namespace_that_is_disabled_and_has_a_revision,
     a_namespace_of_no_revision,
     the_marks_take_names_from_labels,
+    the_sidecar,
+    the_sidecar_of_another_revision,
+    the_sidecar_of_a_rich_pod,
+    the_sidecar_of_a_deployment,
     a_pod_that_has_a_sidecar,
     a_pod_of_the_host_network,
     an_injector_whose_service_is_missing,
@@ -166,6 +170,60 @@ async fn the_marks_take_names_from_labels(on: &Scene) {
         let got = ask(on, pod).await;
         on.observe("labels", got["metadata"]["labels"].clone());
     }
+}
+
+/// Keeps what the injector and the server have made of a pod.
+fn see_pod(on: &Scene, pod: &Value) {
+    let mut pod = pod.clone();
+    for (map, key) in [
+        ("metadata", "managedFields"),
+        ("metadata", "resourceVersion"),
+        ("spec", "nodeName"),
+    ] {
+        if let Some(map) = pod[map].as_object_mut() {
+            map.shift_remove(key);
+        }
+    }
+    on.observe("pod", json!([pod["metadata"], pod["spec"]]));
+}
+
+async fn the_sidecar(on: &Scene) {
+    label(on, json!({"istio-injection": "enabled"})).await;
+    see_pod(on, &ask(on, pod("a")).await);
+}
+
+async fn the_sidecar_of_another_revision(on: &Scene) {
+    label(on, json!({"istio.io/rev": "canary"})).await;
+    see_pod(on, &ask(on, pod("a")).await);
+}
+
+async fn the_sidecar_of_a_rich_pod(on: &Scene) {
+    label(on, json!({"istio-injection": "enabled"})).await;
+    let mut pod = pod("a");
+    pod["metadata"]["labels"] = json!({"app": "a", "version": "v1"});
+    pod["spec"]["initContainers"] = json!([{"name": "own", "image": "own:1"}]);
+    pod["spec"]["volumes"] = json!([{"name": "own", "emptyDir": {}}]);
+    pod["spec"]["containers"] = json!([
+        {"name": "app", "image": "app:1", "ports": [{"name": "http", "containerPort": 80}, {"containerPort": 81}],
+            "readinessProbe": {"httpGet": {"path": "/r", "port": 80}}, "livenessProbe": {"tcpSocket": {"port": 81}}},
+        {"name": "two", "image": "two:1", "startupProbe": {"exec": {"command": ["true"]}}},
+    ]);
+    see_pod(on, &ask(on, pod).await);
+}
+
+async fn the_sidecar_of_a_deployment(on: &Scene) {
+    label(on, json!({"istio.io/rev": "canary"})).await;
+    let mut web = crate::truth::samples::workload("web");
+    web["spec"]["replicas"] = json!(1);
+    on.given("apps/v1~deployments", web).await;
+    let pods = on
+        .until("v1~pods", |pods| {
+            pods["items"][0]["status"]["phase"] == "Running"
+        })
+        .await;
+    let mut made = pods["items"][0].clone();
+    made["metadata"]["name"] = json!("any");
+    see_pod(on, &made);
 }
 
 async fn a_pod_that_has_a_sidecar(on: &Scene) {

@@ -16,6 +16,7 @@ cases!(
     the_connections_of_a_proxy,
     the_proxies_of_the_other_revision,
     a_proxy_that_never_acknowledges,
+    a_proxy_that_rejects,
     a_proxy_that_never_comes,
     a_proxy_that_stays_with_the_old,
     a_proxy_of_both,
@@ -253,6 +254,12 @@ async fn the_proxies_of_the_other_revision(on: &Scene) {
 
 async fn a_proxy_that_never_acknowledges(on: &Scene) {
     proxies(on, json!({ENABLED: "enabled"}), 1, "never-ack").await;
+    let entries = connected(on, DEFAULT, 1).await;
+    see(on, "entries", &entries);
+}
+
+async fn a_proxy_that_rejects(on: &Scene) {
+    proxies(on, json!({ENABLED: "enabled"}), 1, "nack").await;
     let entries = connected(on, DEFAULT, 1).await;
     see(on, "entries", &entries);
 }

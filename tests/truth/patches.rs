@@ -11,6 +11,7 @@ cases!(
     a_json_patch_in_lists,
     a_json_test_that_fails,
     a_json_patch_of_what_is_not_there,
+    a_json_patch_that_adds_nothing,
     a_json_patch_without_an_operation,
     a_json_patch_that_is_no_list,
     a_json_patch_of_escaped_keys,
@@ -127,6 +128,18 @@ async fn a_json_patch_of_what_is_not_there(on: &Scene) {
         json!({"op": "copy", "from": "/data/none", "path": "/data/b"}),
     ] {
         on.patch(JSON, "v1~configmaps/a", json!([operation])).await;
+    }
+}
+
+async fn a_json_patch_that_adds_nothing(on: &Scene) {
+    on.given("v1~configmaps", config("a")).await;
+    for patch in [
+        json!([{"op": "add", "path": "/data/b"}]),
+        json!([{"op": "add", "path": "/metadata/annotations"}]),
+        json!([{"op": "replace", "path": "/data/a"}]),
+        json!([{"op": "add", "path": "/data/b", "value": null}]),
+    ] {
+        on.patch(JSON, "v1~configmaps/a", patch).await;
     }
 }
 

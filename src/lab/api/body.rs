@@ -3,6 +3,7 @@
 use super::decode;
 use super::decode::Validation;
 use super::object;
+use super::patch;
 use super::schema;
 use super::server::Call;
 use super::status_error::Cause;
@@ -213,14 +214,17 @@ impl Call {
         )))
     }
 
-    /// Refuses an applied configuration with fields that the type has not.
+    /// Refuses an applied configuration with fields that the type has not, or with items that are there twice.
     pub(super) fn check_declared(&self, config: &Value) -> Result<(), StatusError> {
         if self.own || self.target.resource.is_custom() {
             return Ok(());
         }
         let mut read = config.clone();
         let unknown = decode::prune(&mut read).map_err(|why| StatusError::new(500, "", why))?;
-        let Some(field) = unknown.first() else {
+        let unknown = unknown.first();
+        let why = unknown.map(|field| format!(".{field}: field not declared in schema"));
+        let twice = || patch::duplicates::find(config, &mut Vec::new(), false);
+        let Some(why) = why.or_else(twice) else {
             return Ok(());
         };
         let (group, version) = (&self.target.resource.group, &self.target.version);
@@ -228,9 +232,9 @@ impl Call {
             500,
             "",
             format!(
-                "failed to create typed patch object ({}/{}; {}, Kind={}): .{field}: field not declared in schema",
-                self.target.namespace,
-                self.target.name,
+                "failed to create typed patch object ({}/{}; {}, Kind={}): {why}",
+                object::namespace(config),
+                object::name(config),
                 if group.is_empty() {
                     format!("/{version}")
                 } else {

@@ -142,6 +142,18 @@ pub fn drop_empty(value: &mut Value) {
     }
 }
 
+/// Makes nulls among texts by name empty texts, as decoding into a map of texts does.
+pub fn empty_texts(object: &mut Value) {
+    for place in ["/data", "/metadata/labels", "/metadata/annotations"] {
+        let texts = object.pointer_mut(place).and_then(Value::as_object_mut);
+        for text in texts.into_iter().flat_map(|map| map.values_mut()) {
+            if text.is_null() {
+                *text = Value::from("");
+            }
+        }
+    }
+}
+
 /// Drops null members everywhere, as decoding into typed objects does.
 pub fn drop_nulls(value: &mut Value) {
     match value {

@@ -92,7 +92,7 @@ impl Shared {
             let why = "name in URL does not match name in Eviction object";
             return Err(StatusError::bad_request(why));
         }
-        let budgets = {
+        let (budgets, is_ready) = {
             let state = self.state();
             let pod = state
                 .store
@@ -112,32 +112,25 @@ impl Shared {
                 LabelSelector::from_object(&budget["spec"]["selector"])
                     .matches(object::labels(&pod))
             };
-            all.map(|(_, budget)| Arc::clone(budget))
+            let is_ready = object::items(&pod["status"], "conditions")
+                .any(|one| one["type"] == "Ready" && one["status"] == "True");
+            let budgets: Vec<Arc<Value>> = all
+                .map(|(_, budget)| Arc::clone(budget))
                 .filter(|budget| !free && covers(budget))
-                .collect::<Vec<_>>()
+                .collect();
+            (budgets, is_ready)
         };
-        if let Some(budget) = budgets
-            .iter()
-            .find(|budget| budget["status"]["disruptionsAllowed"].as_u64().unwrap_or(0) == 0)
-        {
-            let mut error = StatusError::too_many_requests(
-                "Cannot evict pod as it would violate the pod's disruption budget.",
-                10,
-            );
-            let healthy = &budget["status"]["currentHealthy"];
-            let desired = &budget["status"]["desiredHealthy"];
-            let message = format!(
-                "The disruption budget {} needs {desired} healthy pods and has {healthy} currently",
-                object::name(budget)
-            );
-            error.status["details"] =
-                json!({"causes": [{"reason": "DisruptionBudget", "message": message}]});
-            error.retry_after = None;
-            return Err(error);
-        }
         if budgets.len() > 1 {
             let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
             return Err(StatusError::internal(why));
+        }
+        // Whose pods' health the budget counts, and whose not.
+        let budgets: Vec<Arc<Value>> = budgets
+            .into_iter()
+            .filter(|budget| is_ready || !lets_unhealthy_go(budget))
+            .collect();
+        for budget in &budgets {
+            check_budget(budget)?;
         }
         let mut one = call.clone();
         one.target.subresource.clear();
@@ -273,6 +266,38 @@ impl Shared {
         };
         Ok(Reply::created(body))
     }
+}
+
+/// Whether a budget does not hold pods that are not ready anyway (`unhealthyPodEvictionPolicy`).
+fn lets_unhealthy_go(budget: &Value) -> bool {
+    let count = |key: &str| budget["status"][key].as_u64().unwrap_or(0);
+    budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+        || (count("desiredHealthy") > 0 && count("currentHealthy") >= count("desiredHealthy"))
+}
+
+/// Whether a budget permits one pod less.
+fn check_budget(budget: &Value) -> Result<(), StatusError> {
+    let status = &budget["status"];
+    let name = object::name(budget);
+    let mut error = StatusError::too_many_requests(
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+        10,
+    );
+    let seen = status["observedGeneration"].as_u64().unwrap_or(0);
+    let message = if seen < budget["metadata"]["generation"].as_u64().unwrap_or(0) {
+        format!("The disruption budget {name} is still being processed by the server.")
+    } else if status["disruptionsAllowed"].as_u64().unwrap_or(0) == 0 {
+        error.retry_after = None;
+        object::remove(&mut error.status["details"], "retryAfterSeconds");
+        format!(
+            "The disruption budget {name} needs {} healthy pods and has {} currently",
+            status["desiredHealthy"], status["currentHealthy"]
+        )
+    } else {
+        return Ok(());
+    };
+    error.status["details"]["causes"] = json!([{"reason": "DisruptionBudget", "message": message}]);
+    Err(error)
 }
 
 fn scale_of(object: &Value) -> Value {

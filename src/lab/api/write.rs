@@ -212,6 +212,7 @@ impl Shared {
         };
         check_uid(call, &before, &after)?;
         if !custom {
+            object::empty_texts(&mut after);
             object::drop_nulls(&mut after);
         }
         if !after.is_object() {

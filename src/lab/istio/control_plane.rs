@@ -117,14 +117,51 @@ pub fn base(version: &Version) -> Vec<Value> {
     objects
 }
 
+/// A column of `kubectl get`: its title, and where its value is.
+type Column = (&'static str, &'static str);
+
+/// The short name and the columns of a kind.
+fn shown(plural: &str) -> (Option<&'static str>, &'static [Column]) {
+    match plural {
+        "virtualservices" => (
+            Some("vs"),
+            &[("Gateways", ".spec.gateways"), ("Hosts", ".spec.hosts")],
+        ),
+        "destinationrules" => (Some("dr"), &[("Host", ".spec.host")]),
+        "gateways" => (Some("gw"), &[]),
+        "serviceentries" => (
+            Some("se"),
+            &[
+                ("Hosts", ".spec.hosts"),
+                ("Location", ".spec.location"),
+                ("Resolution", ".spec.resolution"),
+            ],
+        ),
+        "authorizationpolicies" => (Some("ap"), &[("Action", ".spec.action")]),
+        "peerauthentications" => (Some("pa"), &[("Mode", ".spec.mtls.mode")]),
+        "requestauthentications" => (Some("ra"), &[]),
+        _ => (None, &[]),
+    }
+}
+
 /// The first of the versions is the stored one.
 fn definition(group: &str, kind: &str, plural: &str, versions: &[&str]) -> Value {
+    let (short, columns) = shown(plural);
+    let mut columns: Vec<Value> = columns
+        .iter()
+        .map(|(name, path)| json!({"name": name, "jsonPath": path, "type": "string"}))
+        .collect();
+    if !columns.is_empty() {
+        columns.push(
+            json!({"name": "Age", "jsonPath": ".metadata.creationTimestamp", "type": "date"}),
+        );
+    }
     let versions: Vec<Value> = versions
         .iter()
         .enumerate()
         .map(|(at, version)| {
             json!({
-                "name": version, "served": true, "storage": at == 0,
+                "name": version, "served": true, "storage": at == 0, "additionalPrinterColumns": columns, "subresources": {"status": {}},
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
             })
         })
@@ -134,7 +171,8 @@ fn definition(group: &str, kind: &str, plural: &str, versions: &[&str]) -> Value
         "metadata": {"name": format!("{plural}.{group}"), "labels": {"app": "istio-pilot", "release": "istio"}},
         "spec": {
             "group": group, "scope": "Namespaced", "versions": versions,
-            "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase()},
+            "names": {"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase(),
+                "shortNames": short.into_iter().collect::<Vec<_>>(), "categories": ["istio-io", group.replace('.', "-").trim_end_matches("-istio-io").to_owned() + "-istio-io"]},
         },
     })
 }
@@ -155,7 +193,7 @@ pub fn control_plane(version: &Version, revision: &str) -> Vec<Value> {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(&name)}),
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(&names.mesh_config()),
             "data": {"mesh": format!("defaultConfig:\n  discoveryAddress: {}\nrootNamespace: {NAMESPACE}\ntrustDomain: cluster.local\n", names.discovery_address())}}),
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(&names.injector_config()), "data": {"config": "policy: enabled\n", "values": "{}"}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(&names.injector_config()), "data": {"config": "policy: enabled\n", "values": values(version, revision).to_string()}}),
         deployment(version, revision, &metadata(&name), &labels),
         service(&metadata(&name), &labels),
         json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(&name),
@@ -163,6 +201,21 @@ pub fn control_plane(version: &Version, revision: &str) -> Vec<Value> {
         Shape::revision(version, revision).configuration(),
         validator(&names, &common),
     ]
+}
+
+/// What the injector's template is filled with: of the real one's values those that clients read.
+fn values(version: &Version, revision: &str) -> Value {
+    let revision = if revision == DEFAULT { "" } else { revision };
+    json!({
+        "global": {
+            "hub": "docker.io/istio", "tag": version.release(), "istioNamespace": NAMESPACE, "imagePullPolicy": "", "meshID": "", "network": "",
+            "multiCluster": {"clusterName": ""}, "pilotCertProvider": "istiod",
+            "proxy": {"autoInject": "enabled", "clusterDomain": "cluster.local", "image": "proxyv2", "logLevel": "warning"},
+            "proxy_init": {"image": "proxyv2"}, "sds": {"token": {"aud": "istio-ca"}},
+        },
+        "revision": revision,
+        "sidecarInjectorWebhook": {"alwaysInjectSelector": [], "enableNamespacesByDefault": false, "injectedAnnotations": {}, "neverInjectSelector": [], "rewriteAppHTTPProbe": true},
+    })
 }
 
 /// The labels of a control plane's pods, but for that of its revision.

@@ -184,7 +184,7 @@ fn entry(connection: &Connection, istiod: &Istiod) -> Value {
     let mut resources = json!({});
     for (name, url, _) in TYPES {
         let sent = connection.nonce(name, &istiod.version);
-        let rejected = connection.fault == Some(ProxyFault::Nack) && name == "cluster";
+        let rejected = connection.fault == Some(ProxyFault::Nack);
         let silent = rejected || connection.fault == Some(ProxyFault::NeverAck);
         let acked = if silent { "" } else { sent.as_str() };
         entry[format!("{name}_sent")] = json!(sent);
@@ -242,15 +242,15 @@ fn metrics(istiod: &Istiod, connections: &[Connection]) -> String {
         .iter()
         .filter(|connection| connection.fault == Some(ProxyFault::Nack))
         .collect();
-    for connection in &rejecting {
+    for (_, _, short) in TYPES.iter().filter(|_| !rejecting.is_empty()) {
+        for connection in &rejecting {
+            line(format!(
+                "pilot_xds_{short}_reject{{err=\"{REASON}\",node=\"{}\"}} 1",
+                connection.proxy
+            ));
+        }
         line(format!(
-            "pilot_xds_cds_reject{{err=\"{REASON}\",node=\"{}\"}} 1",
-            connection.proxy
-        ));
-    }
-    if !rejecting.is_empty() {
-        line(format!(
-            "pilot_total_xds_rejects{{type=\"cds\"}} {}",
+            "pilot_total_xds_rejects{{type=\"{short}\"}} {}",
             rejecting.len()
         ));
     }

@@ -1,6 +1,7 @@
 //! What istiod makes of a pod (`pkg/kube/inject`), as each version leaves its marks.
 
 use super::istiod::Istiod;
+use super::sidecar;
 use crate::lab::api::ApiServer;
 use crate::lab::api::object;
 use crate::lab::api::object::items;
@@ -36,7 +37,12 @@ pub(super) fn inject(api: &ApiServer, istiod: &Istiod, webhook: &Value, mut pod:
         return pod;
     }
     mark(&mut pod, istiod);
-    add_containers(&mut pod, istiod, &names);
+    let address = names.discovery_address();
+    if istiod.version.revision_mark() == RevisionMark::Annotation {
+        sidecar::add(&mut pod, istiod, &address);
+    } else {
+        add_containers(&mut pod, istiod, &address);
+    }
     pod
 }
 
@@ -104,18 +110,18 @@ fn mark(pod: &mut Value, istiod: &Istiod) {
 
 fn status(istiod: &Istiod, mark: RevisionMark) -> Value {
     let modern = mark == RevisionMark::Annotation;
-    let mut volumes = if modern {
-        vec!["workload-socket", "credential-socket", "workload-certs"]
+    let volumes = if modern {
+        sidecar::volume_names(istiod)
     } else {
-        Vec::new()
+        let names = [
+            "istio-envoy",
+            "istio-data",
+            "istio-podinfo",
+            "istio-token",
+            "istiod-ca-cert",
+        ];
+        names.map(Value::from).to_vec()
     };
-    volumes.extend([
-        "istio-envoy",
-        "istio-data",
-        "istio-podinfo",
-        "istio-token",
-        "istiod-ca-cert",
-    ]);
     let mut status = json!({});
     if !modern {
         status["version"] =
@@ -131,19 +137,12 @@ fn status(istiod: &Istiod, mark: RevisionMark) -> Value {
     status
 }
 
-fn add_containers(pod: &mut Value, istiod: &Istiod, names: &Names<'_>) {
+/// Before 1.10 the address stood in arguments or followed from the certificate authority's.
+fn add_containers(pod: &mut Value, istiod: &Istiod, address: &str) {
     let image = format!("docker.io/istio/proxyv2:{}", istiod.version.release());
-    let address = names.discovery_address();
-    // Before 1.10 the address stood in arguments or followed from the certificate authority's.
-    let modern = istiod.version.revision_mark() == RevisionMark::Annotation;
-    let config = if modern {
-        json!({"discoveryAddress": address})
-    } else {
-        json!({"configPath": "/etc/istio/proxy"})
-    };
     let environment = json!([
         {"name": "CA_ADDR", "value": address},
-        {"name": "PROXY_CONFIG", "value": format!("{config}\n")},
+        {"name": "PROXY_CONFIG", "value": "{\"configPath\":\"/etc/istio/proxy\"}\n"},
         {"name": "ISTIO_META_CLUSTER_ID", "value": istiod.cluster},
         {"name": "ISTIO_META_MESH_ID", "value": "cluster.local"},
     ]);

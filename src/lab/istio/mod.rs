@@ -9,6 +9,7 @@ mod duties;
 mod inject;
 mod istiod;
 mod proxies;
+mod sidecar;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,7 @@ use tokio::task::JoinHandle;
 /// What is wrong with a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyFault {
-    /// It rejects its clusters.
+    /// It rejects what it is sent.
     Nack,
     /// It never answers to what it was sent.
     NeverAck,

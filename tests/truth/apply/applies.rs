@@ -10,6 +10,7 @@ cases!(
     an_apply_makes_what_is_not_there,
     an_apply_needs_a_manager,
     an_apply_of_yaml,
+    an_apply_with_a_key_twice,
     an_apply_without_a_kind,
     an_apply_again_changes_nothing,
     an_apply_drops_what_it_no_longer_names,
@@ -50,6 +51,18 @@ async fn an_apply_of_yaml(on: &Scene) {
         )
         .await;
     on.observe("refused", json!([answer.code, answer.body["reason"]]));
+}
+
+async fn an_apply_with_a_key_twice(on: &Scene) {
+    let text =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: \"1\"\n  a: \"2\"\n";
+    apply(on, CONFIG, "one", json!(text)).await;
+    let mut twice = web(&json!({}));
+    twice["spec"]["template"]["spec"]["containers"] =
+        json!([{"name": "app", "image": "a"}, {"name": "app", "image": "b"}]);
+    apply(on, WEB, "one", twice).await;
+    let finalizers = json!(["example.com/a", "example.com/a"]);
+    apply(on, CONFIG, "one", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "finalizers": finalizers}})).await;
 }
 
 async fn an_apply_without_a_kind(on: &Scene) {
@@ -238,8 +251,7 @@ async fn an_apply_of_an_invalid_object(on: &Scene) {
 }
 
 async fn an_apply_of_an_unknown_field(on: &Scene) {
-    let answer = on.ask("PATCH", "v1~configmaps/a?fieldManager=one", APPLY, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "colour": "red"})).await;
-    on.observe("refused", json!([answer.code, answer.body["reason"]]));
+    apply(on, CONFIG, "one", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "colour": "red"})).await;
 }
 
 async fn a_force_without_an_apply(on: &Scene) {

@@ -12,6 +12,10 @@ cases!(
     a_token,
     an_eviction,
     an_eviction_against_a_budget,
+    an_eviction_of_what_is_not_ready,
+    an_eviction_of_what_does_not_run,
+    an_eviction_before_the_budget_is_counted,
+    an_eviction_with_options,
 );
 
 async fn a_status_is_its_own(on: &Scene) {
@@ -159,4 +163,138 @@ async fn an_eviction_against_a_budget(on: &Scene) {
     .await;
     on.given("policy/v1~poddisruptionbudgets", json!({"metadata": {"name": "c"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}})).await;
     on.post("v1~pods/a/eviction", eviction("a")).await;
+}
+
+/// A pod of a phase, ready or not, and a budget that has been counted so.
+async fn unhealthy(on: &Scene, phase: &str, ready: &str, budget: Value, counted: Value) {
+    on.account().await;
+    let mut pod = pod("a");
+    pod["spec"]["nodeName"] = json!("nowhere");
+    on.given("v1~pods", pod).await;
+    let status =
+        json!({"status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}});
+    on.ask("PATCH", "v1~pods/a/status", MERGE, status).await;
+    let mut spec = json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}});
+    for (key, value) in budget.as_object().into_iter().flatten() {
+        spec[key] = value.clone();
+    }
+    on.given(
+        "policy/v1~poddisruptionbudgets",
+        json!({"metadata": {"name": "b"}, "spec": spec}),
+    )
+    .await;
+    let mut status = json!({"observedGeneration": 1, "currentHealthy": 0, "desiredHealthy": 1, "expectedPods": 1, "disruptionsAllowed": 0});
+    for (key, value) in counted.as_object().into_iter().flatten() {
+        status[key] = value.clone();
+    }
+    on.ask(
+        "PATCH",
+        "policy/v1~poddisruptionbudgets/b/status",
+        MERGE,
+        json!({"status": status}),
+    )
+    .await;
+}
+
+/// Asks for an eviction in a dry run, so that the same pod can be asked for again.
+async fn try_to_evict(on: &Scene) {
+    on.post("v1~pods/a/eviction?dryRun=All", eviction("a"))
+        .await;
+}
+
+async fn an_eviction_of_what_is_not_ready(on: &Scene) {
+    unhealthy(on, "Running", "False", json!({}), json!({})).await;
+    try_to_evict(on).await;
+    let path = "policy/v1~poddisruptionbudgets/b";
+    on.ask(
+        "PATCH",
+        &format!("{path}/status"),
+        MERGE,
+        json!({"status": {"currentHealthy": 1}}),
+    )
+    .await;
+    try_to_evict(on).await;
+    for policy in ["AlwaysAllow", "IfHealthyBudget"] {
+        on.ask(
+            "PATCH",
+            path,
+            MERGE,
+            json!({"spec": {"unhealthyPodEvictionPolicy": policy}}),
+        )
+        .await;
+        let generation =
+            on.ask("GET", path, "", Value::Null).await.body["metadata"]["generation"].clone();
+        on.ask(
+            "PATCH",
+            &format!("{path}/status"),
+            MERGE,
+            json!({"status": {"currentHealthy": 0, "observedGeneration": generation}}),
+        )
+        .await;
+        try_to_evict(on).await;
+    }
+    on.patch(
+        MERGE,
+        path,
+        json!({"spec": {"unhealthyPodEvictionPolicy": "Sometimes"}}),
+    )
+    .await;
+}
+
+async fn an_eviction_of_what_does_not_run(on: &Scene) {
+    unhealthy(on, "Pending", "False", json!({}), json!({})).await;
+    for phase in ["Pending", "Succeeded", "Failed", "Running"] {
+        let status = json!({"status": {"phase": phase}});
+        on.ask("PATCH", "v1~pods/a/status", MERGE, status).await;
+        try_to_evict(on).await;
+    }
+}
+
+async fn an_eviction_before_the_budget_is_counted(on: &Scene) {
+    unhealthy(
+        on,
+        "Running",
+        "True",
+        json!({}),
+        json!({"observedGeneration": 0, "disruptionsAllowed": 1}),
+    )
+    .await;
+    try_to_evict(on).await;
+    on.ask(
+        "PATCH",
+        "policy/v1~poddisruptionbudgets/b",
+        MERGE,
+        json!({"spec": {"minAvailable": 0}}),
+    )
+    .await;
+    on.ask(
+        "PATCH",
+        "policy/v1~poddisruptionbudgets/b/status",
+        MERGE,
+        json!({"status": {"observedGeneration": 1}}),
+    )
+    .await;
+    on.post("v1~pods/a/eviction", eviction("a")).await;
+}
+
+async fn an_eviction_with_options(on: &Scene) {
+    on.account().await;
+    on.given("v1~pods", pod("a")).await;
+    let with = |options: Value| {
+        let mut eviction = eviction("a");
+        eviction["deleteOptions"] = options;
+        eviction
+    };
+    let other = "11111111-2222-4333-8444-555555555555";
+    on.post(
+        "v1~pods/a/eviction",
+        with(json!({"preconditions": {"uid": other}})),
+    )
+    .await;
+    on.post("v1~pods/a/eviction", with(json!({"dryRun": ["All"]})))
+        .await;
+    on.post("v1~pods/a/eviction", with(json!({"gracePeriodSeconds": 0})))
+        .await;
+    on.see("GET", "v1~pods/a", "", Value::Null, &["/kind"])
+        .await;
 }

@@ -19,11 +19,12 @@ fn apply(object: &mut Value, operation: &Value) -> Option<()> {
     let path = operation["path"].as_str()?;
     let from = || operation["from"].as_str();
     match operation["op"].as_str()? {
-        "add" => add(object, path, operation.get("value")?.clone()),
+        // Without a value it is null.
+        "add" => add(object, path, operation["value"].clone()),
         "remove" => remove(object, path).map(drop),
         "replace" => {
             let place = object.pointer_mut(path)?;
-            *place = operation.get("value")?.clone();
+            *place = operation["value"].clone();
             Some(())
         }
         "move" => {

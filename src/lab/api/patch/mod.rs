@@ -1,6 +1,7 @@
 //! The four kinds of patches. Each takes the object and gives the object patched.
 
 pub mod apply;
+pub mod duplicates;
 pub mod fields;
 pub mod json;
 pub mod lists;

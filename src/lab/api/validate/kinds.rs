@@ -47,6 +47,20 @@ pub(super) fn check(after: &Value, before: Option<&Value>, causes: &mut Vec<Caus
             let detail = "minAvailable and maxUnavailable cannot be both set";
             causes.push(Cause::invalid("spec", &shown, detail));
         }
+        "PodDisruptionBudget" => {
+            let policy = &spec["unhealthyPodEvictionPolicy"];
+            let known = ["AlwaysAllow", "IfHealthyBudget"];
+            if policy
+                .as_str()
+                .is_some_and(|policy| !known.contains(&policy))
+            {
+                causes.push(Cause::unsupported(
+                    "spec.unhealthyPodEvictionPolicy",
+                    policy,
+                    &known,
+                ));
+            }
+        }
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
             webhooks(after, causes);
         }
