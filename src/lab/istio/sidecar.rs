@@ -52,7 +52,7 @@ pub(super) fn add(pod: &mut Value, istiod: &Istiod, address: &str) {
         own["env"] = json!(environment);
         return;
     }
-    let mut proxy = proxy(istiod, &image, environment);
+    let mut proxy = proxy(istiod, &image, &environment);
     if let Some(probers) = rewrite_probes(pod)
         && let Some(environment) = proxy["env"].as_array_mut()
     {
@@ -69,7 +69,7 @@ pub(super) fn add(pod: &mut Value, istiod: &Istiod, address: &str) {
     }
 }
 
-fn proxy(istiod: &Istiod, image: &str, environment: Vec<Value>) -> Value {
+fn proxy(istiod: &Istiod, image: &str, environment: &[Value]) -> Value {
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
     let mut mounts = vec![
         mount("workload-socket", "/var/run/secrets/workload-spiffe-uds"),
