@@ -4,14 +4,13 @@
 #![expect(clippy::print_stdout, reason = "what a long test has come to")]
 
 #[expect(dead_code, reason = "the cases of a whole mesh need more")]
-#[path = "e2e/bed.rs"]
-mod bed;
+mod e2e;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use bed::{Bed, repository};
+use e2e::bed::{Bed, repository};
 use regex::Regex;
 use similar::TextDiff;
 use tempfile::TempDir;
@@ -108,7 +107,7 @@ fn the_lab_answers_clients_as_the_real_server_does() {
     let bed = Bed::up("modern");
     let directory = TempDir::new().expect("a directory");
     let scenario = directory.path().join("clients.yaml");
-    std::fs::write(&scenario, SCENARIO).expect("a scenario");
+    fs_err::write(&scenario, SCENARIO).expect("a scenario");
     let mut lab = bed
         .command(env!("CARGO_BIN_EXE_plan"))
         .args(["lab", "serve"])
@@ -122,7 +121,7 @@ fn the_lab_answers_clients_as_the_real_server_does() {
         .expect("a path");
     let simulated = Side::new(&bed, Path::new(path.trim_end()));
     let real = Side::new(&bed, Path::new(bed.var("KUBECONFIG")));
-    let table = std::fs::read_to_string(repository("tests/clients/commands")).expect("the table");
+    let table = fs_err::read_to_string(repository("tests/clients/commands")).expect("the table");
     let commands = || table.lines().filter(|line| !line.starts_with('#'));
     assert!(commands().count() > 100, "the table is there");
     // Both go their way at once: their waits are the longest part.

@@ -3,12 +3,12 @@
 #![expect(dead_code, reason = "the cases of `plan` on a mesh need more of it")]
 #![expect(clippy::print_stdout, reason = "what a long test has come to")]
 
-#[path = "../e2e/bed.rs"]
-mod bed;
+#[path = "../e2e/mod.rs"]
+mod e2e;
 #[path = "mod.rs"]
 mod truth;
 
-use bed::Bed;
+use e2e::bed::Bed;
 use futures::StreamExt as _;
 use truth::{AREAS, Area, Scene, Seen, World};
 
