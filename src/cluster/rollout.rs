@@ -59,7 +59,8 @@ fn deployment(value: &Value) -> Rollout {
     let reason = if updated < wanted {
         format!("{updated} of {wanted} pods updated")
     } else if total > updated {
-        format!("{} old pods still to end", total - updated)
+        let pods = if total - updated == 1 { "pod" } else { "pods" };
+        format!("{} old {pods} still to end", total - updated)
     } else if available < updated {
         format!("{available} of {updated} updated pods available")
     } else {
@@ -154,7 +155,7 @@ mod tests {
         );
         assert_eq!(
             look(3, 4, 3),
-            Rollout::NotYet(vec!["1 old pods still to end".to_owned()])
+            Rollout::NotYet(vec!["1 old pod still to end".to_owned()])
         );
         assert_eq!(
             look(3, 3, 2),

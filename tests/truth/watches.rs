@@ -214,7 +214,17 @@ async fn a_watch_of_metadata_only(on: &Scene) {
 }
 
 async fn a_watch_from_too_long_ago(on: &Scene) {
-    let mut events = on.watch("v1~configmaps?watch=true&resourceVersion=1").await;
+    // What is remembered of a new resource begins with it; of the others, with the server, which may be as new.
+    on.given(
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        definition("late.example.com", &free()),
+    )
+    .await;
+    let path = "late.example.com/v1~tunes";
+    on.until(path, |list| list["kind"] == "TuneList").await;
+    let mut events = on
+        .watch(&format!("{path}?watch=true&resourceVersion=1"))
+        .await;
     let event = events.read().await;
     on.observe(
         "event",

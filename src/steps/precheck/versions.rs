@@ -119,7 +119,7 @@ fn check_end_of_life(to: &Version, now: Timestamp, report: &mut Report) {
         Some(end) if end.is_past(today) => report.warn(
             "eol",
             &object,
-            format!("maintained until {end}"),
+            format!("past its end of life ({end})"),
             "plan the next hop as well",
         ),
         Some(end) => report.pass("eol", &object, format!("maintained until {end}")),
