@@ -44,7 +44,7 @@ pub struct Change {
 }
 
 /// How many writes are kept for watches and old lists.
-pub(super) const HISTORY: usize = 2_000;
+pub(super) const HISTORY: usize = 1_000;
 
 /// All objects and what happened to them.
 #[derive(Debug)]

@@ -140,7 +140,13 @@ impl Admission for Mesh {
             let endpoints = api.object("endpoints", namespace, name).unwrap_or_default();
             let lives = object::items(&endpoints, "subsets")
                 .any(|subset| object::items(subset, "addresses").next().is_some());
-            return if lives {
+            // The endpoints of an istiod that has just died are still there.
+            let of_istiod = webhook["name"]
+                .as_str()
+                .is_some_and(|name| name.ends_with("sidecar-injector.istio.io"));
+            return if lives && of_istiod {
+                Err("dial tcp: connect: connection refused".to_owned())
+            } else if lives {
                 Ok(pod)
             } else {
                 Err(format!("no endpoints available for service \"{name}\""))
