@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
-use super::follow::{End, Follower, Scope};
+use super::follow::{End, Follower, Scope, View};
 use super::object::{Object, ObjectRef, Selector};
 use super::verbs::Form;
 
@@ -166,14 +166,8 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Object>, ClusterError> {
-        let Some(follower) = self.settled(api_version, kind, namespace).await else {
-            return self.list(api_version, kind, namespace, selector).await;
-        };
-        let mut objects = follower.listen().look().objects(namespace, selector);
-        if let Some(overlay) = &self.overlay {
-            overlay.merge(&mut objects, api_version, kind, namespace, selector);
-        }
-        Ok(objects)
+        self.recalled(api_version, kind, namespace, selector, |_| true)
+            .await
     }
 
     /// As [`Cluster::followed`], for a verdict: from memory only while the watch is certainly alive, else from the
@@ -185,12 +179,33 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Object>, ClusterError> {
-        if let Some(follower) = self.settled(api_version, kind, namespace).await
-            && follower.listen().look().is_of_late(LATE)
-        {
-            return self.followed(api_version, kind, namespace, selector).await;
+        let of_late = |view: &View| view.is_of_late(LATE);
+        self.recalled(api_version, kind, namespace, selector, of_late)
+            .await
+    }
+
+    /// The objects from memory, where that will do, else from the server.
+    async fn recalled(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &Selector,
+        will_do: impl Fn(&View) -> bool,
+    ) -> Result<Vec<Object>, ClusterError> {
+        let follower = self.settled(api_version, kind, namespace).await;
+        let remembered = follower.and_then(|follower| {
+            let mut news = follower.listen();
+            let view = news.look();
+            will_do(&view).then(|| view.objects(namespace, selector))
+        });
+        let Some(mut objects) = remembered else {
+            return self.list(api_version, kind, namespace, selector).await;
+        };
+        if let Some(overlay) = &self.overlay {
+            overlay.merge(&mut objects, api_version, kind, namespace, selector);
         }
-        self.list(api_version, kind, namespace, selector).await
+        Ok(objects)
     }
 
     /// As [`Cluster::get`], from memory where it can be.
