@@ -7,6 +7,7 @@ use crate::lab::api::object;
 use crate::lab::api::object::items;
 use crate::mesh::injection::Namespace;
 use crate::mesh::injection::Policy;
+use crate::mesh::injection::WEBHOOK;
 use crate::mesh::injection::Wish;
 use crate::mesh::istiod::Names;
 use crate::mesh::istiod::REVISION_LABEL;
@@ -20,7 +21,7 @@ pub(super) fn inject(api: &ApiServer, istiod: &Istiod, webhook: &Value, mut pod:
     let name = object::namespace(&pod).to_owned();
     let stored = api.object("namespaces", "", &name).unwrap_or_default();
     let namespace = Namespace::new(name, labels(object::labels(&stored)));
-    let wish = if webhook["name"] == "sidecar-injector.istio.io" {
+    let wish = if webhook["name"] == WEBHOOK {
         Wish::AnnotationOnly
     } else {
         Wish::LabelFirst

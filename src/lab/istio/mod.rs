@@ -24,6 +24,7 @@ use super::api::ApiServer;
 use super::api::Listener;
 use super::api::WeakServer;
 use super::api::object;
+use crate::mesh::injection::WEBHOOK;
 use istiod::Istiod;
 use serde_json::Value;
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl Admission for Mesh {
             // The endpoints of an istiod that has just died are still there.
             let of_istiod = webhook["name"]
                 .as_str()
-                .is_some_and(|name| name.ends_with("sidecar-injector.istio.io"));
+                .is_some_and(|name| name.ends_with(WEBHOOK));
             return if lives && of_istiod {
                 Err("dial tcp: connect: connection refused".to_owned())
             } else if lives {

@@ -73,7 +73,7 @@ impl Injector {
 
     /// Where the istiod behind it looks for a pod's own wish: webhooks have prefixes since 1.10.
     pub fn wish(&self) -> Wish {
-        if self.webhook == "sidecar-injector.istio.io" {
+        if self.webhook == WEBHOOK {
             Wish::AnnotationOnly
         } else {
             Wish::LabelFirst
@@ -195,6 +195,9 @@ fn creates_pods(webhook: &Value) -> bool {
         .any(|rule| has(rule, "operations", "CREATE") && has(rule, "resources", "pods"))
 }
 
+/// The name of the webhook where there is one alone, and the end of the others' names.
+pub const WEBHOOK: &str = "sidecar-injector.istio.io";
+
 /// By the webhook's name; renamed ones by the path, if the configuration bears Istio's labels.
 fn injects(name: &str, service: Option<&ServiceRef>, url: Option<&str>, labels: &Labels) -> bool {
     let by_path = service.is_some_and(|s| s.path.starts_with("/inject"))
@@ -203,5 +206,5 @@ fn injects(name: &str, service: Option<&ServiceRef>, url: Option<&str>, labels: 
         || labels
             .get("app")
             .is_some_and(|app| app == "sidecar-injector");
-    name.ends_with("sidecar-injector.istio.io") || (by_path && of_istio)
+    name.ends_with(WEBHOOK) || (by_path && of_istio)
 }

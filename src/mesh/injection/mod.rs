@@ -15,7 +15,7 @@ mod targets;
 mod tests;
 
 pub use decision::{Effect, Mesh, Reason, Verdict};
-pub use injector::{FailurePolicy, Injector, ServiceRef, injectors, matching};
+pub use injector::{FailurePolicy, Injector, ServiceRef, WEBHOOK, injectors, matching};
 pub use pod::{Pin, Proxy, ProxyKind, RevisionSource, baked_in, is_gateway, pins, pod_revision};
 pub use policy::{IGNORED_NAMESPACES, Policy, PolicyError, Refusal, Wish};
 pub use targets::Targets;
