@@ -143,23 +143,3 @@ fn the_lab_answers_clients_as_the_real_server_does() {
     println!("{} commands", simulated.len());
     assert_eq!(different, 0, "commands that the lab answers otherwise");
 }
-
-/// With an istioctl of the version on the PATH the lab takes what it renders.
-#[test]
-fn the_lab_installs_what_the_real_istioctl_renders() {
-    for (case, plan) in [("modern", "upgrade-canary"), ("legacy", "upgrade-1.6")] {
-        let bed = Bed::up_with(&[case, "--bare"]);
-        let directory = TempDir::new().expect("a directory");
-        let ran = bed
-            .command(env!("CARGO_BIN_EXE_plan"))
-            .args(["run", &format!("plans/{plan}.yaml"), "--lab", "--state-dir"])
-            .arg(directory.path())
-            .current_dir(repository(""))
-            .output()
-            .expect("plan can be started");
-        let text = String::from_utf8_lossy(&ran.stdout);
-        assert!(ran.status.success(), "{text}");
-        assert!(text.contains("install: run "), "istioctl renders: {text}");
-        assert!(text.contains("taking over"), "all that it renders: {text}");
-    }
-}

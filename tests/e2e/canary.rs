@@ -21,6 +21,7 @@ mutatingwebhookconfigurations,validatingwebhookconfigurations";
 /// the same run after it finds nothing to do.
 pub(crate) fn does_what_was_shown(case: &Case) -> Bed {
     let bed = Bed::up(case.bed);
+    assert_lab_takes_what_istioctl_renders(&bed, case);
 
     let mark = audit::mark(&bed);
     let shown = dry_run(&bed, case);
@@ -44,6 +45,16 @@ pub(crate) fn does_what_was_shown(case: &Case) -> Bed {
 
     assert_second_run_changes_nothing(&bed, case);
     bed
+}
+
+/// With an istioctl of the version on the PATH, a lab that begins with nothing installs what that renders.
+fn assert_lab_takes_what_istioctl_renders(bed: &Bed, case: &Case) {
+    let text = StateDir::new()
+        .plan(bed, &upgrade(case, &["--lab"]))
+        .exits(0)
+        .stdout;
+    assert!(text.contains("install: run "), "istioctl renders: {text}");
+    assert!(text.contains("taking over"), "all that it renders: {text}");
 }
 
 /// The command line of the upgrade.

@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use super::ended::Ended;
 
-/// How often the journal is looked at.
+/// How often the journal is looked at, and how many looks an event may take: some minutes.
 const LOOK: Duration = Duration::from_millis(1);
+const LOOKS: usize = 200_000;
 
 /// Where `plan` can be started.
 pub(crate) trait Host {
@@ -116,21 +117,26 @@ impl Running<'_> {
     /// Waits for an event in what this process writes into the journal.
     ///
     /// # Panics
-    /// Where the process ends before.
+    /// Where the process ends before, or goes on without it.
     pub(crate) fn until(&mut self, what: &str, wanted: impl Fn(&EventKind) -> bool) -> EventKind {
-        loop {
+        for _ in 0..LOOKS {
             let ended = self.child.try_wait().expect("the child's state");
             if let Some(event) = self.fresh().into_iter().find(|event| wanted(event)) {
                 return event;
             }
             assert!(
                 ended.is_none(),
-                "plan ended with {ended:?} before: {what}\nstdout:\n{}\nstderr:\n{}",
-                self.state.saved("stdout"),
-                self.state.saved("stderr")
+                "plan ended with {ended:?} before: {what}\n{}",
+                self.said()
             );
             std::thread::park_timeout(LOOK);
         }
+        panic!("plan goes on without: {what}\n{}", self.said());
+    }
+
+    fn said(&self) -> String {
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.state.saved(name));
+        format!("stdout:\n{stdout}\nstderr:\n{stderr}")
     }
 
     /// The whole lines that came since the last look.
