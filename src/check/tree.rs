@@ -156,16 +156,7 @@ impl Tree {
 
     /// The tree as JSON, templates as their text.
     pub(crate) fn to_json(&self) -> Json {
-        match &self.value {
-            Branch::Scalar(scalar) => scalar.to_json(),
-            Branch::Template(template) => Json::String(template.text().to_owned()),
-            Branch::Broken => Json::Null,
-            Branch::Seq(items) => items.iter().map(Self::to_json).collect(),
-            Branch::Map(pairs) => {
-                let pair = |(key, value): &(Key, Self)| (key.text.clone(), value.to_json());
-                Json::Object(pairs.iter().map(pair).collect())
-            }
-        }
+        self.value.to_json()
     }
 
     /// Calls `f` for each template.
@@ -221,19 +212,40 @@ impl Tree {
         }
     }
 
-    /// An item of a list.
-    pub(crate) fn item(&self, at: usize) -> Option<&Self> {
+    /// The items of a list; none for anything else.
+    pub(crate) fn items(&self) -> &[Self] {
         match &self.value {
-            Branch::Seq(items) => items.get(at),
+            Branch::Seq(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The scalar without expressions.
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
+        match &self.value {
+            Branch::Scalar(scalar) => Some(scalar),
             _ => None,
         }
     }
 
     /// The text of a scalar without expressions.
     pub(crate) fn text(&self) -> Option<&str> {
-        match &self.value {
-            Branch::Scalar(scalar) => Some(&scalar.text),
-            _ => None,
+        self.scalar().map(|scalar| scalar.text.as_str())
+    }
+}
+
+impl Branch {
+    /// The value as JSON, templates as their text.
+    pub(crate) fn to_json(&self) -> Json {
+        match self {
+            Self::Scalar(scalar) => scalar.to_json(),
+            Self::Template(template) => Json::String(template.text().to_owned()),
+            Self::Broken => Json::Null,
+            Self::Seq(items) => items.iter().map(Tree::to_json).collect(),
+            Self::Map(pairs) => {
+                let pair = |(key, value): &(Key, Tree)| (key.text.clone(), value.to_json());
+                Json::Object(pairs.iter().map(pair).collect())
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ fn typed(
         (InputType::Map, _) => wrong("a map"),
         (_, Branch::Scalar(scalar)) => {
             if !matches!(kind, InputType::Number | InputType::Bool) {
-                words::unquoted(scalar, tree.span, out);
+                out.extend(words::unquoted(scalar, tree.span));
             }
             scalar_value(kind, scalar).map_err(|message| Mismatch {
                 span: tree.span,

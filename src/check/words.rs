@@ -1,7 +1,7 @@
 //! What several passes say alike.
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::source::{Core, Scalar, Span, Style};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Scalar, Span};
 
 /// An unknown key, with the one that was probably meant.
 pub(super) fn unknown_key(name: &str, span: Span, known: &[&str]) -> Diagnostic {
@@ -20,25 +20,16 @@ pub(super) fn missing(name: &str, owner: Span) -> Diagnostic {
         .at(owner, format!("lacks `{name}`"))
 }
 
-/// Warns where other readers of YAML would see another value than the text.
-pub(super) fn unquoted(scalar: &Scalar, span: Span, out: &mut Diagnostics) {
-    let shown = match scalar.core() {
-        _ if scalar.style != Style::Plain => return,
-        Core::Int(int) => int.to_string(),
-        Core::Float(float) => float.to_string(),
-        _ => return,
-    };
-    if shown != scalar.text {
-        let text = &scalar.text;
-        out.push(
-            Diagnostic::new(
-                Code::UnquotedNumber,
-                format!("`{text}` is text here, and other readers take it for {shown}"),
-            )
+/// A warning where other readers of YAML would see another value than the text.
+pub(super) fn unquoted(scalar: &Scalar, span: Span) -> Option<Diagnostic> {
+    let shown = scalar.rewritten()?;
+    let text = &scalar.text;
+    let message = format!("`{text}` is text here, and other readers take it for {shown}");
+    Some(
+        Diagnostic::new(Code::UnquotedNumber, message)
             .at(span, "looks like a number")
             .help(format!("quote it: \"{text}\"")),
-        );
-    }
+    )
 }
 
 /// Names in backticks, one after the other.

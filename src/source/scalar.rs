@@ -34,7 +34,7 @@ impl Scalar {
     pub fn rewritten(&self) -> Option<String> {
         let number = match self.core() {
             Core::Int(int) => int.to_string(),
-            Core::Float(float) => format!("{float:?}"),
+            Core::Float(float) => float.to_string(),
             Core::Null | Core::Bool(_) | Core::Str => return None,
         };
         (number != self.text).then_some(number)
@@ -142,13 +142,14 @@ mod tests {
             ("1.10", "1.1"),
             ("0x10", "16"),
             ("007", "7"),
-            ("1e3", "1000.0"),
+            ("1.0", "1"),
+            ("1e3", "1000"),
             ("+1", "1"),
         ] {
             assert_eq!(rewritten(text, Style::Plain).as_deref(), Some(expected));
             assert_eq!(rewritten(text, Style::Quoted), None);
         }
-        for text in ["1.1", "16", "-3", "1.6.14", "no", "true", "", "1.0"] {
+        for text in ["1.1", "16", "-3", "1.6.14", "no", "true", ""] {
             assert_eq!(rewritten(text, Style::Plain), None, "{text}");
         }
     }

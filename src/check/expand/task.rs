@@ -103,7 +103,7 @@ impl Expander<'_, '_> {
             for (at, path) in paths.iter().enumerate() {
                 let list = tree.get(key);
                 let span = list.map_or(tree.span, |list| {
-                    list.item(at).map_or(list.span, |item| item.span)
+                    list.items().get(at).map_or(list.span, |item| item.span)
                 });
                 self.loader.store(&dir, path, span, self.out);
             }

@@ -267,7 +267,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
             self.wrong(&format!("{what} is a text"), node);
             return None;
         };
-        words::unquoted(scalar, node.span, &mut self.out);
+        self.out.extend(words::unquoted(scalar, node.span));
         (!no_template(&scalar.text, node.span, what, &mut self.out)).then(|| scalar.text.clone())
     }
 
