@@ -124,7 +124,7 @@ fn symbol(tree: &Tree, scope: &Scope) -> Symbol {
     match &tree.value {
         Branch::Scalar(scalar) => Symbol::Known(scalar.text.clone()),
         Branch::Template(template) => Symbol::Expression(followed(template, scope)),
-        Branch::Broken | Branch::Seq(_) | Branch::Map(_) => Symbol::Any,
+        Branch::Broken(_) | Branch::Seq(_) | Branch::Map(_) => Symbol::Any,
     }
 }
 

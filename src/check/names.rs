@@ -126,6 +126,9 @@ impl<'a> Names<'a> {
         if let Some(when) = &step.when {
             self.template(when, around);
         }
+        for name in &step.broken_names {
+            self.reference(name, around);
+        }
         if let Some(for_each) = &step.for_each {
             match &for_each.items {
                 Items::List(tree) | Items::Query(tree) => self.tree(tree, around),
@@ -246,6 +249,7 @@ impl<'a> Names<'a> {
 
     fn tree(&mut self, tree: &'a Tree, around: &Around<'a>) {
         tree.templates(&mut |template| self.template(template, around));
+        tree.broken_names(&mut |name| self.reference(name, around));
     }
 
     fn template(&mut self, template: &'a Template, around: &Around<'a>) {

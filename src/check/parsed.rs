@@ -13,7 +13,7 @@ use crate::model::plan::{Defaults, Input};
 use crate::model::policy::{OnFailure, Retry};
 use crate::model::{self, Kind};
 use crate::source::{FileId, Key, Span};
-use crate::template::Template;
+use crate::template::{Reference, Template};
 
 /// One plan file.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub(super) struct Step {
     pub(super) for_each: Option<ForEach>,
     pub(super) needs: Vec<Key>,
     pub(super) when: Option<Arc<Template>>,
+    /// The names in a `when` that is broken.
+    pub(super) broken_names: Vec<Reference>,
     pub(super) timeout: Option<Tree>,
     pub(super) retry: Retry,
     pub(super) on_failure: OnFailure,

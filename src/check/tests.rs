@@ -229,3 +229,99 @@ fn whatever_the_shape_it_is_told_and_never_a_panic() {
         assert!(outcome.checked.is_none(), "{text}");
     }
 }
+
+/// What is wrong with a plan of one step on one line: the first letters at each place, and the code.
+fn faults(step: &str) -> Vec<String> {
+    let text = format!(
+        "version: 1\nname: x\ninputs:\n  m: {{ type: map, default: {{}} }}\nsteps:\n{step}"
+    );
+    let outcome = checked(&text, &Slice::default());
+    let errors = outcome.diagnostics.iter().filter(|one| one.is_error());
+    errors
+        .map(|error| {
+            let place = error.primary.as_ref().expect("a place").span.range();
+            let letters: String = text[place.start..].chars().take(4).collect();
+            format!("{} {}", letters.trim(), error.code)
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_wrong_in_an_expression_does_not_hide_what_else_is() {
+    for (step, expected) in [
+        (
+            "  a: { uses: gate, when: inputs.m | uper == inputs.n, with: { soak: 1s } }\n",
+            ["uper P0314", "inpu P0302"],
+        ),
+        (
+            "  a: { uses: gate, when: true, with: { soak: \"${{ inputs.m | uper ~ lost }}\" } }\n",
+            ["uper P0314", "lost P0303"],
+        ),
+        (
+            "  a: { for_each: \"${{ steps.b.outcome | uper }}\", as: x, steps: { g: { uses: gate, with: { soak: 1s } } } }\n",
+            ["step P0301", "uper P0314"],
+        ),
+    ] {
+        assert_eq!(faults(step), expected, "{step}");
+    }
+}
+
+#[test]
+fn a_type_that_is_wrong_whatever_the_value_is_told_once() {
+    let step =
+        "  a: { uses: gate, timeout: { attempt: \"${{ inputs.m }}\" }, with: { soak: 1s } }\n";
+    assert_eq!(faults(step), ["${{ P0312"]);
+}
+
+#[test]
+fn every_wave_that_is_wrong_is_told_and_one_that_adds_nothing_is_dropped() {
+    let waves = |waves: &str| {
+        format!(
+            "  a: {{ for_each: [p, q, r], as: x, waves: {waves}, steps: {{ g: {{ uses: gate, with: {{ soak: 1s }} }} }} }}\n"
+        )
+    };
+    assert_eq!(
+        faults(&waves("[x, 12.5%, [1], 2, 1]")),
+        ["x, 1 P0211", "12.5 P0211", "[1], P0211", "1], P0211"]
+    );
+    let text = format!(
+        "version: 1\nname: x\nsteps:\n{}",
+        waves("[1, 1, 30%, 100%]")
+    );
+    let (tasks, _) = names(&text, &Slice::default());
+    let wave = |name: &&String| name.contains(":wave");
+    assert_eq!(tasks.iter().filter(wave).collect::<Vec<_>>(), ["a:wave[1]"]);
+}
+
+#[test]
+fn values_are_judged_by_their_schemas_wherever_they_stand() {
+    for (with, expected) in [
+        // A misspelt key stands for the one that was meant, and what is in it is checked.
+        (
+            "http: { urll: x, statuss: 700 }",
+            vec![
+                "6:52: error[P0202",
+                "6:61: error[P0202",
+                "6:70: error[P0204",
+            ],
+        ),
+        ("window: { between: [\"22:00\"] }", vec!["[\"22 P0204"]),
+        (
+            "window: { between: [\"1\", \"22:00\", \"23:00\"], days: [mun] }",
+            vec![
+                "6:63: error[P0204",
+                "6:64: error[P0204",
+                "6:94: error[P0204",
+            ],
+        ),
+        ("soak: 99999999999999999999s", vec!["9999 P0204"]),
+        ("command: { argv: [1.10, {}] }", vec!["{}] P0201"]),
+        (
+            "approval: { message: ~, quorum: 0 }",
+            vec!["~, q P0201", "0 } P0204"],
+        ),
+    ] {
+        let step = format!("  a: {{ uses: gate, timeout: 1h, with: {{ {with} }} }}\n");
+        assert_eq!(faults(&step), expected, "{with}");
+    }
+}

@@ -24,8 +24,8 @@ pub(crate) enum Branch {
     Scalar(Scalar),
     /// Text with expressions.
     Template(Arc<Template>),
-    /// Something that a diagnostic speaks of already.
-    Broken,
+    /// Something that a diagnostic speaks of already, with the names in it.
+    Broken(Vec<Reference>),
     /// A list.
     Seq(Vec<Tree>),
     /// A map.
@@ -39,9 +39,9 @@ impl Tree {
             Value::Scalar(scalar) if is_template(&scalar.text) => {
                 match Template::parse(scalar, node.span) {
                     Ok(template) => Branch::Template(Arc::new(template)),
-                    Err(problems) => {
-                        out.extend(problems);
-                        Branch::Broken
+                    Err(flawed) => {
+                        out.extend(flawed.problems);
+                        Branch::Broken(flawed.references)
                     }
                 }
             }
@@ -140,7 +140,7 @@ impl Tree {
     pub(crate) fn node(&self) -> Option<Node> {
         let value = match &self.value {
             Branch::Scalar(scalar) => Value::Scalar(scalar.clone()),
-            Branch::Template(_) | Branch::Broken => return None,
+            Branch::Template(_) | Branch::Broken(_) => return None,
             Branch::Seq(items) => Value::Seq(items.iter().map(Self::node).collect::<Option<_>>()?),
             Branch::Map(pairs) => {
                 let entry = |(key, value): &(Key, Self)| {
@@ -165,7 +165,17 @@ impl Tree {
             Branch::Template(template) => f(template),
             Branch::Seq(items) => items.iter().for_each(|item| item.templates(f)),
             Branch::Map(pairs) => pairs.iter().for_each(|(_, value)| value.templates(f)),
-            Branch::Scalar(_) | Branch::Broken => {}
+            Branch::Scalar(_) | Branch::Broken(_) => {}
+        }
+    }
+
+    /// Calls `f` for each name in what is broken.
+    pub(crate) fn broken_names<'a>(&'a self, f: &mut impl FnMut(&'a Reference)) {
+        match &self.value {
+            Branch::Broken(names) => names.iter().for_each(f),
+            Branch::Seq(items) => items.iter().for_each(|item| item.broken_names(f)),
+            Branch::Map(pairs) => pairs.iter().for_each(|(_, value)| value.broken_names(f)),
+            Branch::Scalar(_) | Branch::Template(_) => {}
         }
     }
 
@@ -173,7 +183,7 @@ impl Tree {
     pub(crate) fn is_literal(&self) -> bool {
         match &self.value {
             Branch::Scalar(_) => true,
-            Branch::Template(_) | Branch::Broken => false,
+            Branch::Template(_) | Branch::Broken(_) => false,
             Branch::Seq(items) => items.iter().all(Self::is_literal),
             Branch::Map(pairs) => pairs.iter().all(|(_, value)| value.is_literal()),
         }
@@ -183,7 +193,7 @@ impl Tree {
     pub(crate) fn is_broken(&self) -> bool {
         match &self.value {
             Branch::Scalar(_) | Branch::Template(_) => false,
-            Branch::Broken => true,
+            Branch::Broken(_) => true,
             Branch::Seq(items) => items.iter().any(Self::is_broken),
             Branch::Map(pairs) => pairs.iter().any(|(_, value)| value.is_broken()),
         }
@@ -240,7 +250,7 @@ impl Branch {
         match self {
             Self::Scalar(scalar) => scalar.to_json(),
             Self::Template(template) => Json::String(template.text().to_owned()),
-            Self::Broken => Json::Null,
+            Self::Broken(_) => Json::Null,
             Self::Seq(items) => items.iter().map(Tree::to_json).collect(),
             Self::Map(pairs) => {
                 let pair = |(key, value): &(Key, Tree)| (key.text.clone(), value.to_json());
@@ -260,7 +270,7 @@ pub(super) fn no_template(text: &str, span: Span, what: &str, out: &mut Diagnost
                 format!("{what} cannot hold an expression"),
             )
             .at(span, "must be known when the plan is read")
-            .help("expressions are allowed in `with`, `when`, `for_each`, `waves` and `timeout`"),
+            .help("expressions are allowed in a step's `with`, `when`, `for_each`, `waves` and `timeout`"),
         );
     }
     found

@@ -26,10 +26,7 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// What a span looks like.
-pub(super) const PATTERN: &str = r"^\s*([0-9]+(ms|s|m|h|d))+\s*$";
-
-/// The name of the form in a schema, for the checks: a pattern does not see a number that is too large.
-pub const FORMAT: &str = "plan-duration";
+pub const PATTERN: &str = r"^\s*([0-9]+(ms|s|m|h|d))+\s*$";
 
 impl Span {
     /// A span of whole seconds.
@@ -105,7 +102,6 @@ impl JsonSchema for Span {
         json_schema!({
             "type": "string",
             "pattern": PATTERN,
-            "format": FORMAT,
             "description": "A length of time with its unit: 90s, 10m, 1h30m, 24h.",
         })
     }

@@ -61,6 +61,24 @@ struct Calls {
     failure: bool,
 }
 
+/// A text that is no template, and why.
+#[derive(Debug)]
+pub struct Flawed {
+    /// What is wrong with it.
+    pub problems: Vec<Diagnostic>,
+    /// The names that it refers to, as far as it could be read: they may be wrong as well.
+    pub references: Vec<Reference>,
+}
+
+impl Flawed {
+    fn of(problem: Diagnostic) -> Self {
+        Self {
+            problems: vec![problem],
+            references: Vec::new(),
+        }
+    }
+}
+
 /// Whether the text holds the beginning of an expression.
 pub fn is_template(text: &str) -> bool {
     text.contains(scan::OPEN)
@@ -72,9 +90,9 @@ impl Template {
     /// # Errors
     /// Every mistake that can be seen without values: syntax, limits, unknown filters, tests and functions, names that
     /// lack a part, `always()` outside of `when`.
-    pub fn parse(scalar: &Scalar, span: Span) -> Result<Self, Vec<Diagnostic>> {
+    pub fn parse(scalar: &Scalar, span: Span) -> Result<Self, Flawed> {
         let place = Place::of(scalar, span);
-        let pieces = scan::pieces(&scalar.text, &place).map_err(|problem| vec![*problem])?;
+        let pieces = scan::pieces(&scalar.text, &place).map_err(|problem| Flawed::of(*problem))?;
         Self::build(scalar, place, Form::Value, &pieces)
     }
 
@@ -82,11 +100,11 @@ impl Template {
     ///
     /// # Errors
     /// As [`Template::parse`], where `always()` and `failure()` are allowed; and text around `${{ }}`.
-    pub fn condition(scalar: &Scalar, span: Span) -> Result<Self, Vec<Diagnostic>> {
+    pub fn condition(scalar: &Scalar, span: Span) -> Result<Self, Flawed> {
         let place = Place::of(scalar, span);
         let text = &scalar.text;
         let pieces = if is_template(text) {
-            scan::pieces(text, &place).map_err(|problem| vec![*problem])?
+            scan::pieces(text, &place).map_err(|problem| Flawed::of(*problem))?
         } else {
             vec![Piece::Expression(scan::trimmed(text, 0..text.len()))]
         };
@@ -94,20 +112,15 @@ impl Template {
         let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| !blank(piece)).collect();
         match pieces.as_slice() {
             [Piece::Expression(_)] => Self::build(scalar, place, Form::Condition, &pieces),
-            _ => Err(vec![
+            _ => Err(Flawed::of(
                 Diagnostic::new(Code::TemplateSyntax, "a condition is one expression")
                     .at(span, "text and `${{ }}` are mixed here")
                     .help("write the whole condition as one expression, without `${{ }}`"),
-            ]),
+            )),
         }
     }
 
-    fn build(
-        scalar: &Scalar,
-        place: Place,
-        form: Form,
-        pieces: &[Piece],
-    ) -> Result<Self, Vec<Diagnostic>> {
+    fn build(scalar: &Scalar, place: Place, form: Form, pieces: &[Piece]) -> Result<Self, Flawed> {
         let mut template = Self {
             text: scalar.text.clone(),
             place,
@@ -133,7 +146,11 @@ impl Template {
         if problems.is_empty() {
             Ok(template)
         } else {
-            Err(problems)
+            let references = template.references;
+            Err(Flawed {
+                problems,
+                references,
+            })
         }
     }
 

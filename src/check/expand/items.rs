@@ -71,7 +71,7 @@ impl Expander<'_, '_> {
             return None;
         }
         let Branch::Seq(items) = &known.value else {
-            if !matches!(known.value, Branch::Template(_) | Branch::Broken) {
+            if !matches!(known.value, Branch::Template(_) | Branch::Broken(_)) {
                 self.out.push(
                     Diagnostic::new(
                         Code::ExpressionType,
@@ -85,7 +85,7 @@ impl Expander<'_, '_> {
         let mut named: Vec<Named> = Vec::with_capacity(items.len());
         let mut seen: HashMap<String, Span> = HashMap::with_capacity(items.len());
         for item in items {
-            if matches!(item.value, Branch::Template(_) | Branch::Broken) {
+            if matches!(item.value, Branch::Template(_) | Branch::Broken(_)) {
                 return None;
             }
             let Some(item_named) = self.item(item) else {
@@ -168,7 +168,7 @@ impl Expander<'_, '_> {
             return one;
         };
         let Branch::Seq(entries) = &known.value else {
-            if !matches!(known.value, Branch::Template(_) | Branch::Broken) {
+            if !matches!(known.value, Branch::Template(_) | Branch::Broken(_)) {
                 self.bad_wave(tree.span, "`waves` is a list, such as [1, 25%, 100%]");
             }
             return one;
@@ -179,9 +179,17 @@ impl Expander<'_, '_> {
         }
         let mut ends = Vec::with_capacity(entries.len());
         let mut before: Option<Wave> = None;
+        let mut sound = true;
         for entry in entries {
             let Branch::Scalar(scalar) = &entry.value else {
-                return one;
+                if matches!(entry.value, Branch::Seq(_) | Branch::Map(_)) {
+                    self.bad_wave(
+                        entry.span,
+                        "a wave is a number of items or a percentage of them",
+                    );
+                }
+                sound = false;
+                continue;
             };
             let Some(wave) = Wave::parse(&scalar.text) else {
                 self.bad_wave(
@@ -191,17 +199,21 @@ impl Expander<'_, '_> {
                         scalar.text
                     ),
                 );
-                return one;
+                sound = false;
+                continue;
             };
             if before.is_some_and(|before| !wave.follows(before)) {
                 self.bad_wave(
                     entry.span,
-                    "the waves must rise: each says up to how much of the items it goes",
+                    "the waves must not fall: each says up to how much of the items it goes",
                 );
-                return one;
+                sound = false;
             }
             before = Some(wave);
             ends.push(wave.end(count));
+        }
+        if !sound {
+            return one;
         }
         self.reaches_all(
             before,
@@ -273,11 +285,11 @@ impl Wave {
         }
     }
 
-    /// Whether it can come after another. A number and a percentage can be compared with a list only.
+    /// Whether it can come after another; one that adds nothing is dropped. A number and a percentage can be compared with a list only.
     fn follows(self, before: Self) -> bool {
         match (before, self) {
             (Self::Items(before), Self::Items(own))
-            | (Self::Percent(before), Self::Percent(own)) => before < own,
+            | (Self::Percent(before), Self::Percent(own)) => before <= own,
             _ => true,
         }
     }

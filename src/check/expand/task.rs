@@ -11,6 +11,7 @@ use crate::check::names::Whom;
 use crate::check::parsed::{Declared, Plan};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
+use crate::check::shape::InputTypes;
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -130,25 +131,20 @@ impl Expander<'_, '_> {
 
     pub(super) fn own_timeout(&mut self, site: Site<'_>, spot: &Spot) -> Option<Timeout> {
         let tree = site.step.timeout.as_ref()?;
-        let known = if tree.is_literal() {
-            tree.clone()
-        } else {
-            self.known(tree, &spot.scope)?
-        };
-        let node = known.node()?;
-        if !tree.is_literal()
-            && !schema::validate(
-                schema::timeout(),
-                &known,
-                tree.span,
-                &NoTypes,
-                true,
-                self.out,
-            )
-        {
+        if tree.is_literal() {
+            return from_node(&tree.node()?).ok();
+        }
+        let schema = schema::timeout();
+        // What is wrong whatever the values are was told already.
+        let types = InputTypes(&self.plan(&spot.scope)?.inputs);
+        let mut told = Diagnostics::new();
+        if !schema::validate(schema, tree, tree.span, &types, true, &mut told) {
             return None;
         }
-        from_node(&node).ok()
+        let known = self.known(tree, &spot.scope)?;
+        let node = known.node()?;
+        let sound = schema::validate(schema, &known, tree.span, &NoTypes, true, self.out);
+        sound.then(|| from_node(&node).ok())?
     }
 
     /// A sub-plan.

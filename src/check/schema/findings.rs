@@ -6,8 +6,8 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Fault;
 use serde_json::{Map, Value as Json};
 
-use super::Schema;
 use super::view::{View, types_in};
+use super::{DURATION, Schema};
 use crate::check::tree::{Branch, Tree};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
@@ -114,9 +114,10 @@ impl Teller<'_> {
         let at = error.instance_path().as_str();
         let parent = error.schema_path().as_str();
         let parent = parent.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let is_duration = self.schema.pointer(parent).is_some_and(|parent| {
-            parent.get("format").and_then(Json::as_str) == Some(model::duration::FORMAT)
-        });
+        let is_duration = self
+            .schema
+            .pointer(parent)
+            .is_some_and(|parent| parent.get("format").and_then(Json::as_str) == Some(DURATION));
         let (tree, _) = self.find(at);
         let text = match &tree.value {
             Branch::Scalar(scalar) => scalar.text.as_str(),
@@ -219,7 +220,7 @@ impl Teller<'_> {
                         .at(template.span(), format!("this is {inferred}")),
                 );
             }
-            Branch::Broken => return None,
+            Branch::Broken(_) => return None,
         };
         let message = format!("expected {wanted}, found {found}");
         Some(Diagnostic::new(Code::WrongType, message).at(head(tree), format!("this is {found}")))

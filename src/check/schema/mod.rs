@@ -16,9 +16,12 @@ use self::view::{Trees, TypeOf, View};
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::policy::{OnFailure, Retry, Timeout};
-use crate::model::{self, Kind, plan};
+use crate::model::{self, Kind, duration, plan};
 use crate::source::Span;
 use crate::template::{Type, Types};
+
+/// The format of durations: a pattern does not see a number that is too large.
+const DURATION: &str = "duration of a plan";
 
 /// A schema, ready to judge by.
 pub(super) struct Schema {
@@ -41,18 +44,16 @@ impl Schema {
         let mut definitions = generator.take_definitions(true);
         for one in definitions.values_mut().chain([&mut json]) {
             if let Json::Object(map) = one
-                && map.get("format").and_then(Json::as_str) == Some(model::duration::FORMAT)
+                && map.get("pattern").and_then(Json::as_str) == Some(duration::PATTERN)
             {
-                // The format says more, and a pattern takes long to make ready.
                 map.remove("pattern");
+                map.insert("format".to_owned(), DURATION.into());
             }
         }
         json["$defs"] = Json::Object(definitions);
         let options = jsonschema::options_for::<Trees>()
             .with_keyword("type", TypeOf::keyword)
-            .with_format(model::duration::FORMAT, |text: &str| {
-                text.parse::<model::Span>().is_ok()
-            })
+            .with_format(DURATION, |text: &str| text.parse::<model::Span>().is_ok())
             .should_validate_formats(true);
         let validator = options.build(&json);
         let validator = validator.expect("a type has a sound schema");

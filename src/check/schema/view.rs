@@ -64,7 +64,7 @@ impl<'a> View<'a> {
         let number = has(JsonType::Number);
         let whole = has(JsonType::Integer);
         match self.value {
-            Branch::Broken => true,
+            Branch::Broken(_) => true,
             Branch::Seq(_) => has(JsonType::Array),
             Branch::Map(_) => has(JsonType::Object),
             Branch::Scalar(scalar) => match scalar.core() {
@@ -208,7 +208,7 @@ impl<'a> Node<'a, Trees> for View<'a> {
         match self.value {
             Branch::Seq(_) => JsonType::Array,
             Branch::Map(_) => JsonType::Object,
-            Branch::Template(_) | Branch::Broken => JsonType::String,
+            Branch::Template(_) | Branch::Broken(_) => JsonType::String,
             Branch::Scalar(scalar) => match scalar.core() {
                 Core::Null => JsonType::Null,
                 Core::Bool(_) => JsonType::Boolean,

@@ -69,8 +69,9 @@ impl Reader<'_, '_, '_, '_> {
         };
         match Template::condition(scalar, node.span) {
             Ok(template) => Some(Arc::new(template)),
-            Err(problems) => {
-                self.shaper.out.extend(problems);
+            Err(flawed) => {
+                self.shaper.out.extend(flawed.problems);
+                self.broken_names = flawed.references;
                 None
             }
         }

@@ -10,7 +10,7 @@ use crate::model::Kind;
 use crate::model::action::GATE_CHECKS;
 use crate::model::plan::Uses;
 use crate::source::{Entry, Key, Node, Span};
-use crate::template::{ROOTS, Type};
+use crate::template::{ROOTS, Reference, Type};
 
 /// The keys of a step.
 const STEP_KEYS: [&str; 14] = [
@@ -39,6 +39,8 @@ pub(super) struct Reader<'s, 'n, 'l, 'r> {
     pub(super) fields: Fields<'n>,
     /// It is no map, and that was told: nothing is missing in it.
     hollow: bool,
+    /// The names in a `when` that is broken.
+    pub(super) broken_names: Vec<Reference>,
 }
 
 impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
@@ -53,6 +55,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             key: &entry.key,
             fields,
             hollow: !entry.value.is_map(),
+            broken_names: Vec::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             retry: self.retry(is_kind),
             on_failure,
             allow: self.allow(),
+            broken_names: self.broken_names,
             body,
         }
     }
@@ -392,7 +396,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
             }
         }
         match &tree.value {
-            Branch::Seq(_) => Items::List(tree),
+            Branch::Seq(_) | Branch::Broken(_) => Items::List(tree),
             Branch::Template(template) => {
                 let (inferred, _) = template.infer(&InputTypes(&self.shaper.inputs));
                 if !matches!(inferred, Type::List | Type::Unknown) {
@@ -407,7 +411,6 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                 }
                 Items::List(tree)
             }
-            Branch::Broken => Items::Broken,
             Branch::Scalar(_) | Branch::Map(_) => {
                 self.shaper.wrong(
                     "`for_each` runs over a list, or over `{namespaces: {selector: …}}`",

@@ -16,11 +16,7 @@ use super::file::{PlanFile, StepFile};
 pub fn plan_schema() -> Value {
     let mut generator = generator();
     let mut plan = shape::tidy(PlanFile::json_schema(&mut generator).to_value());
-    allow_in(&mut plan, &["timeout"]);
     shape::widen_text(&mut plan);
-    if let Some(timeout) = plan.pointer_mut("/properties/defaults/properties/timeout") {
-        shape::allow_templates(timeout);
-    }
     if let Some(value) = plan.pointer_mut("/properties/outputs/additionalProperties/properties") {
         value["value"]["examples"] = json!(["${{ steps.ready.outputs.pods }}"]);
     }

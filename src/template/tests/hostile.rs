@@ -113,7 +113,7 @@ proptest! {
                         prop_assert!(problem.primary.is_some());
                     }
                 }
-                Err(problems) => prop_assert!(!problems.is_empty()),
+                Err(flawed) => prop_assert!(!flawed.problems.is_empty()),
             }
         }
     }

@@ -50,12 +50,18 @@ fn told(text: &str, problems: &[Diagnostic]) -> Vec<String> {
 
 fn wrong(text: &str) -> Vec<String> {
     let (scalar, span) = scalar(text);
-    told(text, &Template::parse(&scalar, span).expect_err(text))
+    told(
+        text,
+        &Template::parse(&scalar, span).expect_err(text).problems,
+    )
 }
 
 fn wrong_condition(text: &str) -> Vec<String> {
     let (scalar, span) = scalar(text);
-    told(text, &Template::condition(&scalar, span).expect_err(text))
+    told(
+        text,
+        &Template::condition(&scalar, span).expect_err(text).problems,
+    )
 }
 
 /// Names by their dotted form. `?` stands for unknown, `!` for missing.
