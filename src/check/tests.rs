@@ -270,7 +270,7 @@ fn what_is_wrong_in_an_expression_does_not_hide_what_else_is() {
 fn a_type_that_is_wrong_whatever_the_value_is_told_once() {
     let step =
         "  a: { uses: gate, timeout: { attempt: \"${{ inputs.m }}\" }, with: { soak: 1s } }\n";
-    assert_eq!(faults(step), ["${{ P0312"]);
+    assert_eq!(faults(step), ["\"${{ P0312"]);
 }
 
 #[test]
@@ -299,20 +299,12 @@ fn values_are_judged_by_their_schemas_wherever_they_stand() {
         // A misspelt key stands for the one that was meant, and what is in it is checked.
         (
             "http: { urll: x, statuss: 700 }",
-            vec![
-                "6:52: error[P0202",
-                "6:61: error[P0202",
-                "6:70: error[P0204",
-            ],
+            vec!["urll P0202", "stat P0202", "700 P0204"],
         ),
         ("window: { between: [\"22:00\"] }", vec!["[\"22 P0204"]),
         (
             "window: { between: [\"1\", \"22:00\", \"23:00\"], days: [mun] }",
-            vec![
-                "6:63: error[P0204",
-                "6:64: error[P0204",
-                "6:94: error[P0204",
-            ],
+            vec!["[\"1\" P0204", "\"1\", P0204", "mun] P0204"],
         ),
         ("soak: 99999999999999999999s", vec!["9999 P0204"]),
         ("command: { argv: [1.10, {}] }", vec!["{}] P0201"]),
