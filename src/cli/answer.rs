@@ -15,7 +15,7 @@ use crate::report::status::word;
 pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError> {
     let dir =
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
-    let state = dir.read().map_err(|error| failed(&error))?.state();
+    let state = dir.state().map_err(|error| failed(&error))?;
     let node = NodeId::new(&args.step);
     let Some((_, gate)) = state.open_gates().find(|(id, _)| **id == node) else {
         let open: Vec<&str> = state.open_gates().map(|(id, _)| id.as_str()).collect();
@@ -30,7 +30,7 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
     };
     let by = args.by.clone().unwrap_or_else(origin::user);
     dir.mailbox()
-        .answer(&state, &node, approve, &by)
+        .answer(&state, &node, approve, &by, origin::now())
         .map_err(|error| CliError::usage(error.to_string()))?;
     let word = if approve { "approved" } else { "rejected" };
     say!("{word} by {by}: {} ({})", args.step, gate.message);
@@ -70,8 +70,12 @@ pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
 
 /// Where the run stands, if it has not ended.
 fn unended(dir: &RunDir) -> Result<RunState, CliError> {
-    let state = dir.read().map_err(|error| failed(&error))?.state();
+    let state = dir.state().map_err(|error| failed(&error))?;
     match state.phase {
+        _ if !dir.has_begun() => Err(CliError::usage(format!(
+            "{} has not begun: there is nothing to stop",
+            dir.id()
+        ))),
         Phase::Ended(_) => Err(CliError::usage(format!(
             "{} has ended already: {}",
             dir.id(),

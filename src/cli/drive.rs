@@ -4,23 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt as _};
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::ProgressDrawTarget;
 
 use super::args::{DriveArgs, Output, ReportKind};
 use super::error::CliError;
 use super::exit::Exit;
 use super::source::Source;
+use super::terminal::Terminal;
 use super::{connect, origin, style};
 use crate::check::Checked;
 use crate::cluster::Cluster;
-use crate::engine::{
-    self, Approve, Control, Gatekeeper, Options, Orders, Question, Reply, Run, RunEnd,
-};
+use crate::diagnostic::suggest::closest;
+use crate::engine::{self, Approve, Control, Gatekeeper, Options, Orders, Run, RunEnd, RunOutcome};
 use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
-use crate::model::NodeId;
-use crate::report::{self, Reporter};
+use crate::model::{NodeId, RunId};
+use crate::report::{self, Reporter, Screen};
 use crate::steps::{Simulated, Steps};
 
 /// What is to be run.
@@ -48,6 +47,7 @@ pub(super) struct Job {
 /// Runs it to its end, or until it must wait for people.
 pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
     let id = job.dir.id().clone();
+    let (reporters, screen) = reporters(args, job.source.is_lab())?;
     let lock = job.dir.lock(&me()).map_err(|error| held(&error))?;
     let namespaces = super::run::istio_namespaces(&job.checked);
     let leases = connect::lock(&job.cluster, &namespaces, &id, &job.source, state_dir).await?;
@@ -59,7 +59,8 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let files = job.dir.plan_file().map_err(|error| failed(&error))?;
     let files = files.parent().unwrap_or(&job.root).to_path_buf();
     let workspace = super::run::workspace(files, job.root.clone(), job.simulated.clone());
-    let (reporters, bars) = reporters(args, job.source.is_lab())?;
+    let again = if job.resume.is_some() { " goes on" } else { "" };
+    say!("run {id}{again} ({})", job.dir.path().display());
     let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
     let run = Run {
@@ -70,7 +71,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         clock: job.source.clock(),
         options: options(&job, args),
         gatekeeper: style::is_interactive()
-            .then(|| Arc::new(Terminal(bars)) as Arc<dyn Gatekeeper>),
+            .then(|| Arc::new(Terminal::new(screen)) as Arc<dyn Gatekeeper>),
         lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
         // A lab's hours are over before anybody could say something.
         mailbox: (!job.source.is_lab()).then(|| job.dir.mailbox()),
@@ -82,37 +83,37 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     if let Ok(leases) = Arc::try_unwrap(leases) {
         leases.release().await;
     }
-    outcome.map(|end| exit(&end, id.as_str()))
+    let outcome = outcome?;
+    if args.output == Output::Json {
+        // The other outputs say it themselves.
+        for line in report::next(&outcome.state) {
+            say!("{line}");
+        }
+    }
+    Ok(exit(&outcome.end))
 }
 
-async fn run_to_end(run: Run, orders: Orders) -> Result<RunEnd, CliError> {
+async fn run_to_end(run: Run, orders: Orders) -> Result<RunOutcome, CliError> {
     let outcome = engine::run(run, orders).await.map_err(|error| {
         CliError::new(Exit::Failed, "the run cannot go on")
             .because(&error)
             .help("nothing further was changed; `plan resume` goes on when the cause is mended")
     })?;
-    match outcome.report {
+    match &outcome.report {
         // A reader that has gone away has seen what it wanted.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::new(Exit::Failed, "a report could not be written").because(&error))
+            Err(CliError::new(Exit::Failed, "a report could not be written").because(error))
         }
-        _ => Ok(outcome.end),
+        _ => Ok(outcome),
     }
 }
 
-fn exit(end: &RunEnd, run: &str) -> Exit {
+fn exit(end: &RunEnd) -> Exit {
     match end {
         RunEnd::Finished(RunResult::Succeeded) => Exit::Done,
         RunEnd::Finished(RunResult::Failed | RunResult::TimedOut) => Exit::Failed,
-        RunEnd::Finished(RunResult::Rejected) => Exit::Gate,
+        RunEnd::Finished(RunResult::Rejected) | RunEnd::Suspended(_) => Exit::Gate,
         RunEnd::Finished(RunResult::Interrupted | RunResult::Cancelled) => Exit::Interrupted,
-        RunEnd::Suspended(gates) => {
-            for gate in gates {
-                say!("waiting: plan approve {run} '{gate}', or plan reject {run} '{gate}'");
-            }
-            say!("then: plan resume {run}");
-            Exit::Gate
-        }
     }
 }
 
@@ -133,18 +134,19 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
     }
 }
 
-/// The reports, and the progress bars where they are drawn.
+/// The reports, and the screen where progress is drawn.
 fn reporters(
     args: &DriveArgs,
     lab: bool,
-) -> Result<(Vec<Box<dyn Reporter>>, MultiProgress), CliError> {
+) -> Result<(Vec<Box<dyn Reporter>>, Option<Screen>), CliError> {
     let mut all: Vec<Box<dyn Reporter>> = Vec::new();
-    let mut bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+    let mut screen = None;
     match args.output {
         Output::Json => all.push(Box::new(report::Json::new(Box::new(std::io::stdout())))),
         Output::Text if style::is_terminal() => {
-            let progress = report::Progress::new(ProgressDrawTarget::stderr());
-            bars = progress.bars();
+            let drawn = Screen::new(ProgressDrawTarget::stderr, Box::new(std::io::stderr()));
+            let progress = report::Progress::new(drawn.clone());
+            screen = Some(drawn);
             if lab {
                 all.push(Box::new(report::Paced::new(progress)));
             } else {
@@ -161,7 +163,7 @@ fn reporters(
             ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
         }
     }
-    Ok((all, bars))
+    Ok((all, screen))
 }
 
 /// Passes SIGINT and SIGTERM on to the run.
@@ -179,29 +181,6 @@ async fn signals(control: Control) {
             _ = terminate.recv() => {}
         }
         control.interrupt();
-    }
-}
-
-/// The person at the terminal, asked between the progress bars.
-struct Terminal(MultiProgress);
-
-impl Gatekeeper for Terminal {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Option<Reply>> {
-        let bars = self.0.clone();
-        async move {
-            let text = format!("{}: {} [y/n/later]", question.node, question.message);
-            let asked = tokio::task::spawn_blocking(move || bars.suspend(|| style::ask(&text)));
-            let approve = match asked.await.ok()?.as_deref()? {
-                "y" | "yes" => true,
-                "n" | "no" => false,
-                _ => return None,
-            };
-            Some(Reply {
-                approve,
-                by: origin::user(),
-            })
-        }
-        .boxed()
     }
 }
 
@@ -226,8 +205,17 @@ pub(super) fn held(error: &StoreError) -> CliError {
 /// A run that is not there is wrong usage; anything else is the file system's.
 pub(super) fn failed(error: &StoreError) -> CliError {
     match error {
-        StoreError::Unknown(_) | StoreError::Ambiguous { .. } => {
-            CliError::usage(error.to_string()).help("`plan runs` lists them")
+        StoreError::NoRuns(_) => CliError::usage(error.to_string())
+            .help("`plan run FILE` begins one; `--state-dir` says where runs are kept"),
+        StoreError::Unknown { run, runs } => {
+            let told = CliError::usage(error.to_string());
+            match closest(run, runs.iter().map(RunId::as_str)) {
+                Some(near) => told.help(format!("did you mean `{near}`?")),
+                None => told.help("`plan runs` lists them; `--state-dir` says where runs are kept"),
+            }
+        }
+        StoreError::Ambiguous { .. } => {
+            CliError::usage(error.to_string()).help("type more of its id")
         }
         _ => CliError::new(Exit::Failed, "the run's directory is of no use").because(error),
     }

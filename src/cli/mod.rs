@@ -30,6 +30,7 @@ mod snapshot;
 mod source;
 mod status;
 mod style;
+mod terminal;
 mod validate;
 
 use std::io::Write as _;

@@ -18,7 +18,7 @@ use crate::journal::{Phase, RunDir, Stored};
 pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let dir =
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
-    let state = dir.read().map_err(|error| failed(&error))?.state();
+    let state = dir.state().map_err(|error| failed(&error))?;
     if state.phase == Phase::Ended(RunResult::Succeeded) {
         say!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
@@ -38,19 +38,23 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     let plan = dir.plan_file().map_err(|error| failed(&error))?;
     let loaded = recorded(&plan, &stored.manifest.inputs, Purpose::Run);
     let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
-    let outcome = loaded.check(Some(&facts), &state.looked_up, &slice(&stored));
+    let looked_up = if dir.has_begun() {
+        state.looked_up.clone()
+    } else {
+        connect::look_up(&loaded, &cluster).await?
+    };
+    let outcome = loaded.check(Some(&facts), &looked_up, &slice(&stored));
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(run::unchecked)?;
     if state.phase == Phase::Ended(RunResult::Cancelled) {
         say!("run {} was cancelled: {}", dir.id(), state.message);
     }
-    say!("run {} goes on ({})", dir.id(), dir.path().display());
     let job = Job {
         dir,
         prove: run::prove(&checked),
         checked: Arc::new(checked),
         cluster,
-        looked_up: state.looked_up.clone(),
+        looked_up,
         root: stored.manifest.base,
         simulated: None,
         source: Source::System,

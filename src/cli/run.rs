@@ -63,7 +63,6 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     }
     let dir =
         RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
-    say!("run {id} ({})", dir.path().display());
     let job = Job {
         dir,
         prove: prove(&checked),
@@ -75,14 +74,11 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         source,
         resume: None,
     };
-    let path = job.dir.path().to_path_buf();
+    let dir = job.dir.clone();
     let ended = drive(job, &args.drive, &args.state.state_dir).await;
-    if ended
-        .as_ref()
-        .is_err_and(|error| error.exit() == Exit::Locked)
-    {
-        // It never began: there is nothing to resume, and nothing to keep.
-        let _nothing_to_keep = fs_err::remove_dir_all(path);
+    if ended.is_err() && !dir.has_begun() {
+        // There is nothing to resume, and nothing to keep.
+        let _nothing_to_keep = fs_err::remove_dir_all(dir.path());
     }
     ended
 }
@@ -110,7 +106,9 @@ async fn world(args: &RunArgs) -> Result<(Option<Lab>, Source, Cluster, ClusterF
     let scenario = scenario::read(scenario)?.survivable()?;
     let outcome =
         load(&args.plan, Purpose::Run)?.check(None, &BTreeMap::new(), &slice(&args.slice));
-    judge(&outcome.diagnostics, &outcome.sources)?;
+    if outcome.diagnostics.has_errors() {
+        judge(&outcome.diagnostics, &outcome.sources)?;
+    }
     let checked = outcome.checked.ok_or_else(unchecked)?;
     let scenario = scenario::fit(scenario, &checked)?;
     let (lab, cluster, facts) = connect::lab(&scenario, seed, args.dry_run).await?;

@@ -14,14 +14,14 @@ use crate::report::status;
 pub(super) fn show(args: &StatusArgs) -> Result<Exit, CliError> {
     let dir =
         RunDir::find(&args.state.state_dir, args.run.as_deref()).map_err(|error| failed(&error))?;
-    let recorded = dir.read().map_err(|error| failed(&error))?;
     match args.output {
-        Output::Text => stdout(&status::status(
-            &recorded.state(),
-            dir.is_held(),
-            origin::now(),
-        )),
+        Output::Text => {
+            let mut state = dir.state().map_err(|error| failed(&error))?;
+            dir.mailbox().read_into(&mut state);
+            stdout(&status::status(&state, dir.is_held(), origin::now()));
+        }
         Output::Json => {
+            let recorded = dir.read().map_err(|error| failed(&error))?;
             for event in &recorded.events {
                 let line = serde_json::to_string(event).map_err(|error| {
                     CliError::new(Exit::Bug, "an event that cannot be written").because(&error)
@@ -38,20 +38,18 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
     let dirs = RunDir::list(&args.state.state_dir).map_err(|error| failed(&error))?;
     let mut rows = Vec::new();
     for dir in &dirs {
-        // A run that died before its first event has nothing to tell.
-        let state = dir
-            .read()
-            .map(|recorded| recorded.state())
-            .unwrap_or_default();
-        rows.push((dir, state));
+        rows.push((dir, dir.state()));
     }
     match args.output {
         Output::Json => {
             let all: Vec<_> = rows
                 .iter()
-                .map(|(dir, state)| {
-                    let word = status::word(state, dir.is_held());
-                    json!({ "run": dir.id(), "plan": state.plan, "state": word, "started": state.started, "by": state.origin })
+                .map(|(dir, state)| match state {
+                    Ok(state) => json!({
+                        "run": dir.id(), "plan": state.plan, "state": status::word(state, dir.is_held()),
+                        "started": state.started, "by": state.origin,
+                    }),
+                    Err(error) => json!({ "run": dir.id(), "state": "unreadable", "error": error.to_string() }),
                 })
                 .collect();
             stdout(&format!("{:#}\n", json!(all)));
@@ -61,10 +59,11 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         }
         Output::Text => {
             for (dir, state) in &rows {
-                stdout(&format!(
-                    "{}\n",
-                    status::row(state, dir.is_held()).trim_end()
-                ));
+                let row = match state {
+                    Ok(state) => status::row(state, dir.is_held()),
+                    Err(error) => format!("{}  unreadable: {error}", dir.id()),
+                };
+                stdout(&format!("{row}\n"));
             }
         }
     }

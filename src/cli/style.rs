@@ -26,9 +26,9 @@ pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Whether stderr is a terminal, on which progress can be drawn.
+/// Whether progress can be drawn: who takes stdout elsewhere wants plain lines there.
 pub(super) fn is_terminal() -> bool {
-    std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && std::io::stdout().is_terminal()
 }
 
 /// Asks on stderr and reads a line; `None` where there is none.

@@ -27,7 +27,7 @@ use crate::steps::{Decision, Report, StepContext, StepError};
 /// How often other processes' wishes are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 /// An approval whose time ran out while the run was suspended still hears the answer that came in time.
-const HEARING: Duration = Duration::from_secs(1);
+pub(super) const HEARING: Duration = Duration::from_secs(1);
 
 /// The state of a run.
 pub(super) struct Dispatcher {
@@ -235,7 +235,7 @@ impl Dispatcher {
                 Ok(())
             }
             Happening::Time(Timer::Group(group)) => self.group_timed_out(group),
-            Happening::Time(Timer::Run) => self.halt(RunResult::TimedOut),
+            Happening::Time(Timer::Run) => self.run_timed_out(),
             Happening::Look => self.look(),
         }
     }

@@ -275,15 +275,26 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// The time of the run is up: as with a group's, what runs is given up.
+    pub(super) fn run_timed_out(&mut self) -> Result<(), EngineError> {
+        self.halt(RunResult::TimedOut)?;
+        self.abandon();
+        Ok(())
+    }
+
+    fn abandon(&self) {
+        for live in self.live.values() {
+            live.abandon.cancel();
+        }
+    }
+
     /// The user asks to stop.
     pub(super) fn interrupt(&mut self) -> Result<(), EngineError> {
         self.interrupts += 1;
         let times = self.interrupts;
         self.log.emit(EventKind::Interrupted { times })?;
         if times > 1 {
-            for live in self.live.values() {
-                live.abandon.cancel();
-            }
+            self.abandon();
         }
         self.halt(RunResult::Interrupted)
     }

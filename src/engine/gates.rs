@@ -1,8 +1,10 @@
 //! Gates that people answer: asked here, at the terminal, from another process, or answered beforehand.
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use super::dispatch::{Dispatcher, Held};
+use super::dispatch::{Dispatcher, HEARING, Held, Live};
 use super::state::{State, Step};
 use super::{Command, EngineError, Question, Reply};
 use crate::event::{EventKind, RunResult};
@@ -36,10 +38,12 @@ impl Dispatcher {
             .get(&node)
             .is_some_and(|n| n.gate.is_some());
         if !open {
+            let until = self.until(task);
             self.log.emit(EventKind::GateOpened {
                 node: node.clone(),
                 message: message.clone(),
                 quorum,
+                until,
             })?;
         }
         let waiting = Waiting {
@@ -59,6 +63,12 @@ impl Dispatcher {
         };
         self.question(task, question);
         Ok(())
+    }
+
+    /// When the time of a step is up.
+    fn until(&self, task: usize) -> Option<Timestamp> {
+        let left = self.live.get(&task)?.total? - Instant::now();
+        self.log.clock.now().checked_add(left).ok()
     }
 
     /// Asks at the terminal, if a gate is still open and somebody is there.
@@ -118,7 +128,15 @@ impl Dispatcher {
 
     /// The gates, where nothing else is left to wait for.
     pub(super) fn only_gates(&mut self) -> Option<Vec<NodeId>> {
-        let waits = self.run.gatekeeper.is_none()
+        let soon = Instant::now() + HEARING;
+        // Who would wait for a gate whose time is up waits until it is rejected.
+        let ends = |task| {
+            let live: Option<&Live> = self.live.get(task);
+            live.and_then(|live| live.total)
+                .is_some_and(|total| total <= soon)
+        };
+        let waits = !self.gates.keys().any(ends)
+            && self.run.gatekeeper.is_none()
             && !self.gates.is_empty()
             && self.gates.len() == self.live.len()
             && self.schedule.is_empty();

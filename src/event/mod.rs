@@ -130,6 +130,9 @@ pub enum EventKind {
         message: String,
         /// How many must approve.
         quorum: u32,
+        /// Until when an answer counts; without an end where it is absent.
+        #[serde(default)]
+        until: Option<Timestamp>,
     },
     /// One answer to a gate. The decision is made of these, once.
     GateAnswered {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +41,14 @@ pub enum AnswerError {
         /// What does wait, for people.
         open: String,
     },
+    /// Its time is over.
+    #[error("the time of `{node}` was up at {until}: it is rejected when the run goes on")]
+    Late {
+        /// The gate.
+        node: NodeId,
+        /// When it was up.
+        until: Timestamp,
+    },
     /// The same person has answered.
     #[error("{by} has answered `{node}` already")]
     Twice {
@@ -70,24 +79,27 @@ impl Mailbox {
         node: &NodeId,
         approve: bool,
         by: &str,
+        now: Timestamp,
     ) -> Result<(), AnswerError> {
         let twice = || AnswerError::Twice {
             node: node.clone(),
             by: by.to_owned(),
         };
-        let record = state.nodes.get(node).filter(|node| node.gate.is_some());
-        let Some(record) = record else {
+        let record = state.nodes.get(node);
+        let Some((record, gate)) = record.and_then(|node| Some((node, node.gate.as_ref()?))) else {
             return Err(AnswerError::NotOpen {
                 node: node.clone(),
                 open: waiting(state),
             });
         };
-        if record
-            .gate
-            .as_ref()
-            .is_some_and(|gate| gate.answers.contains_key(by))
-        {
+        if gate.answers.contains_key(by) {
             return Err(twice());
+        }
+        if let Some(until) = gate.until.filter(|until| *until < now) {
+            return Err(AnswerError::Late {
+                node: node.clone(),
+                until,
+            });
         }
         let answer = Answer {
             node: node.clone(),
@@ -117,6 +129,18 @@ impl Mailbox {
         paths.sort();
         let read = |path| serde_json::from_slice(&fs_err::read(path).ok()?).ok();
         paths.into_iter().filter_map(read).collect()
+    }
+
+    /// Adds the answers that the run has not heard yet to where it stands.
+    pub fn read_into(&self, state: &mut RunState) {
+        for (node, record) in &mut state.nodes {
+            let Some(gate) = &mut record.gate else {
+                continue;
+            };
+            for answer in self.answers(node, record.openings) {
+                gate.answers.entry(answer.by).or_insert(answer.approve);
+            }
+        }
     }
 
     /// Asks the run to stop.

@@ -107,6 +107,8 @@ pub struct Gate {
     pub message: String,
     /// How many must approve.
     pub quorum: u32,
+    /// Until when an answer counts.
+    pub until: Option<Timestamp>,
     /// Who has said what.
     pub answers: BTreeMap<String, bool>,
 }
@@ -197,8 +199,13 @@ impl RunState {
         };
         self.session = Some(at);
         self.phase = Phase::Open;
+        self.message.clear();
         self.origin.clone_from(origin);
         for node in self.nodes.values_mut() {
+            // What failed, or did not run for it, is decided again.
+            if node.outcome.is_some_and(|outcome| !outcome.satisfies()) && !node.tolerated {
+                node.begin_anew();
+            }
             node.running = false;
             node.retry_at = None;
             node.reasons.clear();
@@ -223,12 +230,16 @@ impl NodeRecord {
                     (*retry_in_ms).and_then(|ms| at.checked_add(Duration::from_millis(ms)).ok());
             }
             EventKind::GateOpened {
-                message, quorum, ..
+                message,
+                quorum,
+                until,
+                ..
             } => {
                 self.openings += 1;
                 self.gate = Some(Gate {
                     message: message.clone(),
                     quorum: *quorum,
+                    until: *until,
                     answers: BTreeMap::new(),
                 });
             }
@@ -264,18 +275,24 @@ impl NodeRecord {
 
     /// An attempt starts; where the node had ended before, a new life begins with it.
     fn start(&mut self, attempt: u32, at: Timestamp) {
-        if self.outcome.take().is_some() {
-            self.began = None;
-            self.ended = None;
-            self.error = None;
-            self.tolerated = false;
-            self.message.clear();
-            self.outputs.clear();
+        if self.outcome.is_some() {
+            self.begin_anew();
         }
         self.attempts = attempt;
         self.running = true;
         self.retry_at = None;
         self.began.get_or_insert(at);
+    }
+
+    /// Forgets how it ended.
+    fn begin_anew(&mut self) {
+        self.outcome = None;
+        self.began = None;
+        self.ended = None;
+        self.error = None;
+        self.tolerated = false;
+        self.message.clear();
+        self.outputs.clear();
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::mailbox::{Mailbox, hex};
 use super::read::{ReadError, Recorded, parse};
+use super::replay::RunState;
 use super::writer::{Journal, Sink};
 use crate::event::Origin;
 use crate::model::RunId;
@@ -81,16 +82,24 @@ pub enum StoreError {
     /// The file system said no.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// There are no runs at all.
+    #[error("there are no runs in {}", .0.display())]
+    NoRuns(PathBuf),
     /// No run has that name.
-    #[error("no run `{0}`")]
-    Unknown(String),
+    #[error("no run `{run}`: there {}", listed(.runs))]
+    Unknown {
+        /// What was typed.
+        run: String,
+        /// The runs that there are, the newest first.
+        runs: Vec<RunId>,
+    },
     /// Several runs begin so.
-    #[error("`{prefix}` is not unique: {}", .runs.join(", "))]
+    #[error("`{prefix}` is not unique: there {}", listed(.runs))]
     Ambiguous {
         /// What was typed.
         prefix: String,
         /// What it could be.
-        runs: Vec<String>,
+        runs: Vec<RunId>,
     },
     /// Another process has it.
     #[error("the run is held by {0}")]
@@ -164,30 +173,29 @@ impl RunDir {
     pub fn find(state_dir: &Path, prefix: Option<&str>) -> Result<Self, StoreError> {
         let mut runs = Self::list(state_dir)?;
         let Some(prefix) = prefix else {
-            return runs
-                .into_iter()
-                .next()
-                .ok_or_else(|| StoreError::Unknown(String::new()));
+            let newest = runs.into_iter().next();
+            return newest.ok_or_else(|| StoreError::NoRuns(state_dir.to_path_buf()));
         };
         if let Some(exact) = runs.iter().position(|run| run.id.as_str() == prefix) {
             return Ok(runs.swap_remove(exact));
         }
+        let ids = |runs: &[Self]| runs.iter().map(|run| run.id.clone()).collect();
+        let all = ids(&runs);
         runs.retain(|run| run.id.as_str().starts_with(prefix));
-        match runs.pop() {
-            None => Err(StoreError::Unknown(prefix.to_owned())),
-            Some(only) if runs.is_empty() => Ok(only),
-            Some(last) => Err(StoreError::Ambiguous {
+        match runs.as_slice() {
+            [] => Err(StoreError::Unknown {
+                run: prefix.to_owned(),
+                runs: all,
+            }),
+            [only] => Ok(only.clone()),
+            several => Err(StoreError::Ambiguous {
                 prefix: prefix.to_owned(),
-                runs: runs
-                    .iter()
-                    .chain([&last])
-                    .map(|run| run.id.to_string())
-                    .collect(),
+                runs: ids(several),
             }),
         }
     }
 
-    /// All runs, the newest first.
+    /// All runs, the newest first, by when they were really begun: a lab's time is its own.
     ///
     /// # Errors
     /// The file system's; a state directory that is not there holds none.
@@ -200,14 +208,14 @@ impl RunDir {
         for entry in entries {
             let path = entry?.path();
             if let Some(name) = path.file_name().and_then(|name| name.to_str())
-                && path.join(MANIFEST).exists()
+                && let Ok(manifest) = fs_err::metadata(path.join(MANIFEST))
             {
                 let id = RunId::new(name);
-                runs.push(Self { path, id });
+                runs.push((manifest.modified()?, Self { path, id }));
             }
         }
-        runs.sort_by(|a, b| b.id.cmp(&a.id));
-        Ok(runs)
+        runs.sort_by(|(at, a), (later, b)| (later, &b.id).cmp(&(at, &a.id)));
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
 
     /// The run.
@@ -268,6 +276,28 @@ impl RunDir {
         match fs_err::read(self.path.join(JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadError::Empty.into()),
             bytes => Ok(parse(&bytes?)?),
+        }
+    }
+
+    /// Whether its journal has a first word.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.read(), Err(StoreError::Journal(ReadError::Empty)))
+    }
+
+    /// Where the run stands. One whose process died before its first word has begun nothing.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn state(&self) -> Result<RunState, StoreError> {
+        match self.read() {
+            Ok(recorded) => Ok(recorded.state()),
+            Err(StoreError::Journal(ReadError::Empty)) => {
+                let mut state = RunState::default();
+                state.run = Some(self.id.clone());
+                state.origin = self.stored()?.manifest.origin;
+                Ok(state)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -347,6 +377,19 @@ impl Sink for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.file.sync_data()
+    }
+}
+
+/// `are` these runs, or none.
+fn listed(runs: &[RunId]) -> String {
+    const MOST: usize = 5;
+    let names: Vec<&str> = runs.iter().take(MOST).map(RunId::as_str).collect();
+    let names = names.join(", ");
+    match runs.len() {
+        0 => "are none".to_owned(),
+        1 => format!("is {names}"),
+        all if all > MOST => format!("are {names} and {} more", all - MOST),
+        _ => format!("are {names}"),
     }
 }
 

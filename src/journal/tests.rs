@@ -90,7 +90,7 @@ fn a_run_is_found_by_the_beginning_of_its_id() {
         find(Some("2026")),
         Err(StoreError::Ambiguous { .. })
     ));
-    assert!(matches!(find(Some("x")), Err(StoreError::Unknown(_))));
+    assert!(matches!(find(Some("x")), Err(StoreError::Unknown { .. })));
     let now: Timestamp = "2026-11-23T12:55:01Z".parse().unwrap();
     let id = run_id(now, "Upgrade 1/6", 0x7f3a);
     assert_eq!(id.as_str(), "20261123-125501-upgrade-1-6-7f3a");

@@ -5,6 +5,7 @@ mod junit;
 mod markdown;
 mod paced;
 mod progress;
+mod screen;
 pub mod status;
 pub mod summary;
 #[cfg(test)]
@@ -19,6 +20,8 @@ pub use junit::Junit;
 pub use markdown::Markdown;
 pub use paced::Paced;
 pub use progress::Progress;
+pub use screen::{Asking, Screen};
+pub use summary::next;
 pub use text::Text;
 pub(crate) use words::{lines, span};
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::text::ending;
-use super::{Reporter, words};
+use super::{Reporter, Screen, words};
 use crate::event::{Event, EventKind};
 use crate::journal::RunState;
 use crate::model::NodeId;
@@ -17,28 +17,22 @@ const MOST: usize = 12;
 
 /// Draws on a terminal.
 pub struct Progress {
-    bars: MultiProgress,
+    screen: Screen,
     total: ProgressBar,
     running: BTreeMap<NodeId, ProgressBar>,
 }
 
 impl Progress {
-    /// Draws on `target`, normally stderr.
-    pub fn new(target: ProgressDrawTarget) -> Self {
-        let bars = MultiProgress::with_draw_target(target);
-        let total = bars.add(ProgressBar::new(0));
+    /// Draws on a screen.
+    pub fn new(screen: Screen) -> Self {
+        let total = screen.bars.add(ProgressBar::new(0));
         total.set_style(style("{elapsed} [{bar:24}] {pos}/{len} {msg}"));
         total.enable_steady_tick(Duration::from_secs(1));
         Self {
-            bars,
+            screen,
             total,
             running: BTreeMap::new(),
         }
-    }
-
-    /// The drawing, for who must write between (`suspend` hides it meanwhile).
-    pub fn bars(&self) -> MultiProgress {
-        self.bars.clone()
     }
 
     fn started(&mut self, node: &NodeId) {
@@ -46,6 +40,7 @@ impl Progress {
             return;
         }
         let bar = self
+            .screen
             .bars
             .insert_before(&self.total, ProgressBar::new_spinner());
         bar.set_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
@@ -63,14 +58,13 @@ impl Progress {
     fn ended(&mut self, node: &NodeId) {
         if let Some(bar) = self.running.remove(node) {
             bar.finish_and_clear();
-            self.bars.remove(&bar);
+            self.screen.bars.remove(&bar);
         }
     }
 
     fn lines(&self, event: &Event, state: &RunState) {
         for line in words::lines(event, state) {
-            // A terminal that is gone is noticed by whoever writes the end.
-            let _gone = self.bars.println(line);
+            self.screen.println(&line);
         }
     }
 
@@ -116,7 +110,7 @@ impl Reporter for Progress {
         self.total.finish_and_clear();
         ending(state)
             .into_iter()
-            .try_for_each(|line| self.bars.println(line))
+            .try_for_each(|line| self.screen.bars.println(line))
     }
 }
 
@@ -133,7 +127,10 @@ mod tests {
 
     #[test]
     fn what_runs_says_why_and_what_ended_is_counted() {
-        let mut progress = Progress::new(ProgressDrawTarget::hidden());
+        let mut progress = Progress::new(Screen::new(
+            indicatif::ProgressDrawTarget::hidden,
+            Box::new(io::sink()),
+        ));
         let mut state = RunState::default();
         let mut seq = 0;
         let mut tell = |progress: &mut Progress, event| {

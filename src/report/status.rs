@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::summary::{Summary, headline};
+use super::summary::{Summary, headline, next};
 use super::words;
 use crate::journal::{NodeRecord, Phase, RunState};
 use crate::model::NodeId;
@@ -21,14 +21,22 @@ pub fn status(state: &RunState, alive: bool, now: Timestamp) -> String {
         .unwrap_or_default();
     for (id, node) in state.steps() {
         lines.push(line(id, node, alive, now, width));
+        let more = node.message.lines().skip(1);
+        lines.extend(more.map(|more| format!("      {more}")));
         lines.extend(words::why(node).iter().map(|why| format!("    {why}")));
     }
     for (id, gate) in state.open_gates() {
         let yes = gate.answers.values().filter(|yes| **yes).count();
+        let until = gate.until.map_or_else(String::new, |until| {
+            format!(", until {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        });
         lines.push(format!(
-            "{id} asks: {} ({yes} of {})",
+            "{id} asks: {} ({yes} of {}{until})",
             gate.message, gate.quorum
         ));
+    }
+    if !alive {
+        lines.extend(next(state));
     }
     lines.push(String::new());
     lines.join("\n")
@@ -42,7 +50,7 @@ pub fn row(state: &RunState, alive: bool) -> String {
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    let done: usize = summary.outcomes.values().sum();
+    let done = summary.done;
     let total = state.steps().count();
     let took = words::span(summary.active);
     format!("{run}  {:<18}  {done}/{total}  {took}", word(state, alive))
@@ -86,7 +94,7 @@ fn line(id: &NodeId, node: &NodeRecord, alive: bool, now: Timestamp, width: usiz
     };
     let time = time.map(words::span).unwrap_or_default();
     let text = if node.reasons.is_empty() {
-        node.message.clone()
+        node.message.lines().next().unwrap_or_default().to_owned()
     } else {
         node.reasons.join("; ")
     };

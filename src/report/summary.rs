@@ -15,6 +15,9 @@ use crate::model::{NodeId, Outcome};
 pub struct Summary {
     /// How many steps ended how.
     pub outcomes: BTreeMap<Outcome, usize>,
+    /// How many steps are done with, and need not run again: those that succeeded, were skipped, or failed where that is
+    /// tolerated.
+    pub done: usize,
     /// How many steps changed something.
     pub changed: usize,
     /// The failures that were tolerated.
@@ -43,8 +46,11 @@ impl Summary {
                 .map(|(id, _)| id.clone())
                 .collect()
         };
+        let is_done =
+            |node: &NodeRecord| node.tolerated || node.outcome.is_some_and(Outcome::satisfies);
         Self {
             outcomes,
+            done: state.steps().filter(|(_, node)| is_done(node)).count(),
             changed: state.steps().filter(|(_, node)| node.changed).count(),
             tolerated: bad(true),
             failed: bad(false),
@@ -101,6 +107,34 @@ pub fn headline(state: &RunState) -> String {
         Phase::Open => format!("run {run} has not ended"),
         Phase::Suspended(gates) => format!("run {run} waits after {took} for {}", names(gates)),
         Phase::Ended(result) => format!("run {run} {} in {took}", words::result(*result)),
+    }
+}
+
+/// How a run that has not ended well goes on: the commands. A lab's run has ended for good.
+pub fn next(state: &RunState) -> Vec<String> {
+    let Some(run) = state.run.as_ref().filter(|_| !state.origin.is_lab()) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    match &state.phase {
+        Phase::Ended(RunResult::Succeeded) => return lines,
+        Phase::Suspended(gates) => lines.extend(gates.iter().map(|gate| {
+            let gate = quoted(gate.as_str());
+            format!("  plan approve {run} {gate}, or plan reject {run} {gate}")
+        })),
+        Phase::Open | Phase::Ended(_) => {}
+    }
+    lines.push(format!("  plan resume {run}"));
+    lines
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{word}'")
     }
 }
 

@@ -173,6 +173,7 @@ fn the_status_of_a_run_that_lives_says_what_it_waits_for() {
       label   done            1.0s
       verify  interrupted           2 of 5 proxies moved
       accept  pending
+      plan resume r1
     ");
 }
 
@@ -183,6 +184,7 @@ fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
         node: node.clone(),
         message: "Go on?".to_owned(),
         quorum: 2,
+        until: Some("2026-11-24T12:00:00Z".parse().unwrap()),
     };
     let answer = EventKind::GateAnswered {
         node: node.clone(),
@@ -196,7 +198,9 @@ fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
       label   done            1.0s
       verify  pending
       accept  waiting
-    accept asks: Go on? (1 of 2)
+    accept asks: Go on? (1 of 2, until 2026-11-24 12:00:00 UTC)
+      plan approve r1 accept, or plan reject r1 accept
+      plan resume r1
     ");
     let ended = status_of(&state(99, Vec::new()), false);
     for said in [

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::summary::headline;
+use super::summary::{headline, next};
 use super::{Out, Reporter, words};
 use crate::event::Event;
-use crate::journal::{Phase, RunState};
+use crate::journal::RunState;
 
 /// Writes a line for what people want to know.
 pub struct Text {
@@ -54,27 +54,10 @@ impl Reporter for Text {
 
 /// The last lines: how it ended, what it came to, how to go on.
 pub(super) fn ending(state: &RunState) -> Vec<String> {
-    let run = state
-        .run
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
     let mut lines = vec![headline(state)];
     if !state.message.is_empty() {
         lines.push(state.message.clone());
     }
-    match &state.phase {
-        _ if state.origin.is_lab() => {}
-        Phase::Suspended(gates) => {
-            lines.extend(
-                gates
-                    .iter()
-                    .map(|gate| format!("  plan approve {run} '{gate}'")),
-            );
-            lines.push(format!("  plan resume {run}"));
-        }
-        Phase::Ended(crate::event::RunResult::Succeeded) | Phase::Open => {}
-        Phase::Ended(_) => lines.push(format!("  plan resume {run}")),
-    }
+    lines.extend(next(state));
     lines
 }

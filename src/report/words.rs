@@ -75,6 +75,11 @@ pub(crate) fn lines(event: &Event, state: &RunState) -> Vec<String> {
         }
         EventKind::ActDone { node, act, result } => vec![format!("{node}: {}", done(act, *result))],
         EventKind::Waiting { node, reasons } => vec![format!("{node}: {}", reasons.join("; "))],
+        EventKind::Note { node, text } if text.contains('\n') => {
+            std::iter::once(format!("{node}:"))
+                .chain(text.lines().map(|line| format!("  {line}")))
+                .collect()
+        }
         EventKind::Note { node, text } => vec![format!("{node}: {text}")],
         EventKind::AttemptFailed {
             node,
@@ -86,6 +91,7 @@ pub(crate) fn lines(event: &Event, state: &RunState) -> Vec<String> {
             node,
             message,
             quorum,
+            ..
         } => vec![format!(
             "{node}: {message} ({} needed)",
             count(*quorum as usize, "approval")
@@ -143,13 +149,15 @@ fn finished(node: &str, record: &NodeRecord) -> Vec<String> {
     if let Some(took) = took(record).filter(|_| record.step) {
         line = format!("{line} in {}", span(took));
     }
-    if !record.message.is_empty() {
-        line = format!("{line}: {}", record.message);
+    let mut said = record.message.lines();
+    if let Some(first) = said.next() {
+        line = format!("{line}: {first}");
     }
     if record.tolerated {
         line.push_str(" (tolerated)");
     }
     let mut lines = vec![line];
+    lines.extend(said.map(|more| format!("  {more}")));
     lines.extend(why(record));
     lines
 }

@@ -59,6 +59,14 @@ async fn times_run_out() {
         (result(&ran), ran.outcomes().as_str()),
         (RunResult::TimedOut, "")
     );
+    // So it is in the middle of a change.
+    let long = Scripted::default().on("a", async |c| changes(c, "x", 3600).await);
+    let mut bench = Bench::new(vec![step("a")], long);
+    bench.run.options.timeout = Some(secs(30));
+    let ran = bench.go().await;
+    assert_eq!(result(&ran), RunResult::TimedOut);
+    let last = ran.state().last.unwrap();
+    assert_eq!(ran.state().active(last), Duration::from_secs(30));
     // A group's time.
     let open = Task {
         timeout: timeout(None, Some(secs(5))),

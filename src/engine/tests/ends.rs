@@ -251,12 +251,13 @@ async fn another_process_answers_and_cancels() {
     bench.run.mailbox = Some(dir.mailbox());
     let ran = bench.go().await;
     let gate = crate::model::NodeId::new("g");
+    let now = jiff::Timestamp::UNIX_EPOCH;
     dir.mailbox()
-        .answer(ran.state(), &gate, true, "bob")
+        .answer(ran.state(), &gate, true, "bob", now)
         .unwrap();
     let twice = dir
         .mailbox()
-        .answer(ran.state(), &gate, false, "bob")
+        .answer(ran.state(), &gate, false, "bob", now)
         .unwrap_err();
     assert_eq!(twice.to_string(), "bob has answered `g` already");
     let mut bench = Bench::new(vec![step("g")], steps()).resume(&ran.bytes);
@@ -265,7 +266,7 @@ async fn another_process_answers_and_cancels() {
     assert_eq!(ran.outcomes(), "g=succeeded");
     let late = dir
         .mailbox()
-        .answer(ran.state(), &gate, true, "eve")
+        .answer(ran.state(), &gate, true, "eve", now)
         .unwrap_err();
     assert_eq!(late.to_string(), "`g` is no gate that waits; none waits");
     dir.mailbox().cancel("ann").unwrap();

@@ -108,3 +108,72 @@ async fn an_approval_that_nobody_gives_in_time_is_rejected() {
     assert_eq!(ran.outcomes(), "g=rejected");
     assert_eq!(ran.state().nodes[0].message, "nobody answered within 1h");
 }
+
+fn approval() -> Action {
+    let gate = json!({ "approval": { "message": "go on?" } });
+    Action::Gate(serde_json::from_value(gate).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_whose_time_ran_out_while_the_run_was_suspended_is_rejected() {
+    let state = tempfile::tempdir().unwrap();
+    let id = crate::model::RunId::new("r1");
+    let dir = crate::journal::RunDir::create(state.path(), &id, &crate::journal::Stored::default());
+    let mailbox = dir.unwrap().mailbox();
+    let tasks = || {
+        let gate = Task {
+            timeout: Timeout {
+                total: Some(secs(3600)),
+                attempt: None,
+            },
+            role: Role::Step(Work::Ready(Box::new(approval()))),
+            ..step("g")
+        };
+        vec![gate, needs(step("after"), &[0])]
+    };
+    let bench = || {
+        let steps = Scripted::default().on("g", async |c| asks(c, 1).await);
+        let mut bench = Bench::new(tasks(), steps);
+        bench.run.mailbox = Some(mailbox.clone());
+        bench
+    };
+    let suspended = bench().go().await;
+    assert!(matches!(suspended.outcome.end, RunEnd::Suspended(_)));
+    let resumed_after = async |hours: i64| {
+        let start = suspended.state().started.unwrap();
+        let later = start + jiff::SignedDuration::from_hours(hours);
+        let mut bench = bench().resume(&suspended.bytes);
+        bench.run.clock = Arc::new(TokioClock::starting_at(later));
+        (later, bench.go().await)
+    };
+    let (later, ran) = resumed_after(2).await;
+    assert_eq!(ran.outcomes(), "g=rejected after=not_run");
+    let gate = crate::model::NodeId::new("g");
+    let answer = |now| mailbox.answer(suspended.state(), &gate, true, "bob", now);
+    assert_eq!(
+        answer(later).unwrap_err().to_string(),
+        "the time of `g` was up at 2026-11-23T13:00:00Z: it is rejected when the run goes on"
+    );
+    // An answer that came in time is heard, however late the run goes on.
+    answer(suspended.state().started.unwrap()).unwrap();
+    assert_eq!(
+        resumed_after(2).await.1.outcomes(),
+        "g=succeeded after=succeeded"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_again_no_longer_counts_as_ended() {
+    let tasks = || vec![step("a"), step("g"), needs(step("after"), &[1])];
+    let steps = || Scripted::default().on("g", async |c| asks(c, 1).await);
+    let mut bench = Bench::new(tasks(), steps());
+    bench.run.gatekeeper = Some(Arc::new(Terminal(false)));
+    let ran = bench.go().await;
+    assert_eq!(ran.outcomes(), "a=succeeded g=rejected after=not_run");
+    let ran = Bench::new(tasks(), steps()).resume(&ran.bytes).go().await;
+    assert!(matches!(ran.outcome.end, RunEnd::Suspended(_)));
+    assert_eq!(
+        (ran.outcomes().as_str(), ran.state().message.as_str()),
+        ("a=succeeded", "")
+    );
+}

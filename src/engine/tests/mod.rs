@@ -14,11 +14,11 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::fixture::{Bench, Scripted, close, deferred, needs, plan, role, secs, step, when, with};
-use super::{Gatekeeper, Lease, Question, Reply, RunEnd};
-use crate::check::{Role, Slot, Task, Why};
+use super::{Gatekeeper, Lease, Question, Reply, RunEnd, TokioClock};
+use crate::check::{Role, Slot, Task, Why, Work};
 use crate::event::{Act, EventKind, FailureClass, RunResult};
-use crate::model::Outcome;
 use crate::model::policy::{OnFailure, Timeout};
+use crate::model::{Action, Outcome};
 use crate::steps::{Done, StepContext, StepError};
 
 fn result(ran: &super::fixture::Ran) -> RunResult {
