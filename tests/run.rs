@@ -174,6 +174,87 @@ fn a_run_whose_process_was_killed_is_cancelled_and_its_lock_runs_out() {
 }
 
 #[test]
+fn an_approval_that_nobody_asks_for_is_wrong_usage_and_begins_nothing() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file("plan.yaml", GATE);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    let run = ["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig];
+    desk.plan(&[&run[..], &["--approve", "acept"]].concat())
+        .exits(64)
+        .says("did you mean `accept`?");
+    desk.plan(&[&run[..], &["--report", "junit=no/such.xml"]].concat())
+        .exits(64)
+        .says("no/such.xml");
+    desk.plan(&["status"]).exits(64).says("there are no runs");
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_listed_and_one_that_never_began_begins() {
+    let (desk, _mesh, run) = at_the_gate();
+    let path = desk.path().join(format!(".plan/runs/{run}/journal.jsonl"));
+    let journal = fs_err::read_to_string(&path).unwrap();
+    fs_err::write(&path, journal.replacen("\"seq\":2", "\"seq\":7", 1)).unwrap();
+    desk.plan(&["runs"])
+        .exits(0)
+        .says(&format!("{run}  unreadable: line 2"));
+    // As a kill before the first word leaves it.
+    fs_err::remove_file(&path).unwrap();
+    desk.plan(&["cancel", &run]).exits(64).says("has not begun");
+    desk.plan(&["resume", &run, "--approve", "all"]).exits(0);
+    desk.plan(&["status", "nope"]).exits(64).says(&run);
+}
+
+#[test]
+fn a_sensitive_input_comes_anew_for_each_session_and_is_kept_nowhere() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    let inputs = "inputs: { token: { type: string, sensitive: true } }\nsteps:\n";
+    let text = GATE.replacen("steps:\n", inputs, 1);
+    desk.file("plan.yaml", &text.replace("Go on?", "${{ inputs.token }}?"));
+    desk.file("token.yaml", "token: hunter2\n");
+    let kubeconfig = mesh.kubeconfig(&desk);
+    let run = ["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig];
+    desk.plan(&[&run[..], &["--inputs", "token.yaml"]].concat())
+        .exits(6)
+        .says("***?");
+    let run = desk.run_id();
+    desk.plan(&["resume", &run, "--approve", "all"])
+        .exits(3)
+        .says("PLAN_INPUT_TOKEN");
+    let by_file = ["resume", &run, "--approve", "all", "--inputs", "token.yaml"];
+    desk.plan(&by_file).exits(0);
+    for file in walk(&desk.path().join(".plan")) {
+        let text = fs_err::read_to_string(&file).unwrap();
+        assert!(!text.contains("hunter2"), "{}", file.display());
+    }
+}
+
+/// The files below a directory.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs_err::read_dir(directory).unwrap();
+    let below = |path: std::path::PathBuf| {
+        if path.is_dir() {
+            walk(&path)
+        } else {
+            vec![path]
+        }
+    };
+    entries
+        .flat_map(|entry| below(entry.unwrap().path()))
+        .collect()
+}
+
+#[test]
+fn a_dry_run_of_a_slice_asks_what_is_outside_for_a_proof() {
+    let desk = Desk::new();
+    let text = fs_err::read_to_string("plans/upgrade-1.6.yaml").unwrap();
+    desk.file("plan.yaml", &text);
+    desk.plan(&["run", "plan.yaml", "--lab", "--dry-run", "--only", "ready"])
+        .exits(1)
+        .says("install would fail: is needed by what was asked for, and is not done")
+        .says("ready: not run: needs `install`, which failed");
+}
+
+#[test]
 fn approvals_can_be_given_beforehand() {
     let (desk, mesh) = (Desk::new(), Mesh::start());
     desk.file("plan.yaml", GATE);

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Lab(LabCommand),
     /// Take a snapshot of a cluster, to rehearse against
     Snapshot(SnapshotArgs),
-    /// Explain a step kind, a diagnostic code, or the exit codes
+    /// Explain a step kind, a diagnostic code, expressions, the exit codes, the lab, or rehearsals
     Explain(ExplainArgs),
     /// Print a JSON schema
     Schema(SchemaArgs),
@@ -72,7 +72,7 @@ pub(crate) struct PlanArgs {
     /// The plan
     pub(crate) file: PathBuf,
 
-    /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
+    /// An input's value: a list as a,b or JSON, a map as JSON, anything else as it stands; repeatable, the last wins
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
     pub(crate) set: Vec<(String, String)>,
 
@@ -100,7 +100,7 @@ pub(crate) struct SliceArgs {
 /// Which cluster.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArgs {
-    /// The kubeconfig's context
+    /// The kubeconfig's context; default: its current one
     #[arg(long)]
     pub(crate) context: Option<String>,
 
@@ -129,11 +129,11 @@ pub(crate) struct StateArgs {
 /// How a run is driven and shown.
 #[derive(Debug, Args)]
 pub(crate) struct DriveArgs {
-    /// Skip the question before the start
+    /// Skip the question before the start; required where there is no terminal
     #[arg(long, short)]
     pub(crate) yes: bool,
 
-    /// Approve a gate beforehand; `all` for each
+    /// Approve a gate beforehand, by its name or, for all items of a group, without the item (`migrate.accept`); `all` for each; repeatable
     #[arg(long, value_name = "STEP")]
     pub(crate) approve: Vec<String>,
 
@@ -145,21 +145,28 @@ pub(crate) struct DriveArgs {
     #[arg(long)]
     pub(crate) keep_going: bool,
 
-    /// The longest that the run may take; stronger than the plan's own
+    /// The longest that the run may take, such as 90m or 4h, without the time that it waits suspended; stronger than the plan's own
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<Span>,
 
-    /// What stdout carries: text, or one event a line
+    /// What stdout carries: text for people, or the journal's events as JSON, one a line
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: Output,
 
-    /// A report file at the end: junit=FILE or markdown=FILE
+    /// A report file at the end: junit=FILE or markdown=FILE; repeatable
     #[arg(long, value_name = "KIND=FILE", value_parser = parse_report)]
     pub(crate) report: Vec<ReportFile>,
 }
 
 /// `plan run`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  plan run upgrade.yaml --lab
+  plan run upgrade.yaml --dry-run --set namespaces=shop,pay
+  plan run upgrade.yaml --yes --approve accept --report junit=report.xml
+
+`plan explain exit-codes` says what the exit code means.")]
 pub(crate) struct RunArgs {
     /// The plan and its inputs.
     #[command(flatten)]
@@ -210,6 +217,10 @@ pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) drive: DriveArgs,
 
+    /// A YAML file with the sensitive inputs, which no run keeps; all others stay as they were
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Vec<PathBuf>,
+
     /// Go on with the plan as it was, although its files have changed
     #[arg(long)]
     pub(crate) as_recorded: bool,
@@ -222,7 +233,7 @@ pub(crate) struct ValidateArgs {
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// An input's value; lists as a,b or JSON, maps as JSON; the last wins
+    /// An input's value: a list as a,b or JSON, a map as JSON, anything else as it stands; repeatable, the last wins
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_set)]
     pub(crate) set: Vec<(String, String)>,
 
@@ -306,7 +317,7 @@ pub(crate) struct AnswerArgs {
     #[command(flatten)]
     pub(crate) state: StateArgs,
 
-    /// Who decides; default: the user
+    /// Who decides, in the journal; default: $USER
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
 }
@@ -324,14 +335,14 @@ pub(crate) struct CancelArgs {
 /// `plan explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A step kind, a diagnostic code, `lab`, or `exit-codes`; a list of all where none is named
+    /// A step kind, a diagnostic code, `expressions`, `exit-codes`, `lab` or `rehearse`; default: a list of them all
     pub(crate) topic: Option<String>,
 }
 
 /// `plan schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// The schema
+    /// The file that it describes
     #[arg(value_enum, default_value = "plan")]
     pub(crate) name: SchemaName,
 }

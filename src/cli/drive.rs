@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use indicatif::ProgressDrawTarget;
 
-use super::args::{DriveArgs, Output, ReportKind};
+use super::args::{DriveArgs, Output, ReportFile, ReportKind};
 use super::error::CliError;
 use super::exit::Exit;
 use super::source::Source;
 use super::terminal::Terminal;
 use super::{connect, origin, style};
-use crate::check::Checked;
+use crate::check::{Checked, Role, Task, Work};
 use crate::cluster::Cluster;
 use crate::diagnostic::suggest::closest;
 use crate::engine::{self, Approve, Control, Gatekeeper, Options, Orders, Run, RunEnd, RunOutcome};
 use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
-use crate::model::{NodeId, RunId};
+use crate::model::{Action, Kind, NodeId, RunId};
 use crate::report::{self, Reporter, Screen};
 use crate::steps::{Simulated, Steps};
 
@@ -47,7 +47,8 @@ pub(super) struct Job {
 /// Runs it to its end, or until it must wait for people.
 pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
     let id = job.dir.id().clone();
-    let (reporters, screen) = reporters(args, job.source.is_lab())?;
+    approvals(&job.checked, &args.approve)?;
+    let files = report_files(args)?;
     let lock = job.dir.lock(&me()).map_err(|error| held(&error))?;
     let namespaces = super::run::istio_namespaces(&job.checked);
     let leases = connect::lock(&job.cluster, &namespaces, &id, &job.source, state_dir).await?;
@@ -56,11 +57,12 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     if job.source.is_lab() {
         journal = journal.in_turn();
     }
-    let files = job.dir.plan_file().map_err(|error| failed(&error))?;
-    let files = files.parent().unwrap_or(&job.root).to_path_buf();
-    let workspace = super::run::workspace(files, job.root.clone(), job.simulated.clone());
+    let plan = job.dir.plan_file().map_err(|error| failed(&error))?;
+    let copies = plan.parent().unwrap_or(&job.root).to_path_buf();
+    let workspace = super::run::workspace(copies, job.root.clone(), job.simulated.clone());
     let again = if job.resume.is_some() { " goes on" } else { "" };
     say!("run {id}{again} ({})", job.dir.path().display());
+    let (reporters, screen) = reporters(args, files, job.source.is_lab());
     let (control, orders) = Control::channel();
     let signals = tokio::spawn(signals(control));
     let run = Run {
@@ -134,11 +136,61 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
     }
 }
 
+/// That each gate which is approved beforehand is one that asks.
+fn approvals(checked: &Checked, names: &[String]) -> Result<(), CliError> {
+    let asks = |task: &&Task| match &task.role {
+        Role::Step(Work::Ready(action)) => {
+            matches!(&**action, Action::Gate(gate) if gate.approval.is_some())
+        }
+        Role::Step(Work::Deferred(kind, _)) => *kind == Kind::Gate,
+        _ => false,
+    };
+    let gates: Vec<&NodeId> = checked
+        .tasks()
+        .iter()
+        .filter(asks)
+        .map(|task| &task.id)
+        .collect();
+    let known: BTreeSet<String> = gates
+        .iter()
+        .flat_map(|gate| [gate.to_string(), gate.without_items()])
+        .collect();
+    let Some(wrong) = names
+        .iter()
+        .find(|name| *name != "all" && !known.contains(*name))
+    else {
+        return Ok(());
+    };
+    let error = CliError::usage(format!(
+        "`--approve {wrong}`: no approval of that name is asked for"
+    ));
+    let names = || known.iter().map(String::as_str);
+    Err(match closest(wrong, names()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => error.help("this run asks for none"),
+        None => error.help(format!(
+            "it asks for: {}",
+            names().collect::<Vec<_>>().join(", ")
+        )),
+    })
+}
+
+/// Makes the report files: one that cannot be written is told before anything begins.
+fn report_files(args: &DriveArgs) -> Result<Vec<(ReportKind, fs_err::File)>, CliError> {
+    let make = |file: &ReportFile| {
+        let out =
+            fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
+        Ok((file.kind, out))
+    };
+    args.report.iter().map(make).collect()
+}
+
 /// The reports, and the screen where progress is drawn.
 fn reporters(
     args: &DriveArgs,
+    files: Vec<(ReportKind, fs_err::File)>,
     lab: bool,
-) -> Result<(Vec<Box<dyn Reporter>>, Option<Screen>), CliError> {
+) -> (Vec<Box<dyn Reporter>>, Option<Screen>) {
     let mut all: Vec<Box<dyn Reporter>> = Vec::new();
     let mut screen = None;
     match args.output {
@@ -155,15 +207,13 @@ fn reporters(
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }
-    for file in &args.report {
-        let out =
-            fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
-        match file.kind {
+    for (kind, out) in files {
+        match kind {
             ReportKind::Junit => all.push(Box::new(report::Junit::new(Box::new(out)))),
             ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
         }
     }
-    Ok((all, screen))
+    (all, screen)
 }
 
 /// Passes SIGINT and SIGTERM on to the run.

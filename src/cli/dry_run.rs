@@ -11,47 +11,23 @@ use super::args::Output;
 use super::error::CliError;
 use super::exit::Exit;
 use super::stdout;
-use crate::check::{Checked, Results, Role, Task, Why, Work};
+use crate::check::{Checked, Role, Task, Work};
 use crate::cluster::unified;
-use crate::event::Outputs;
+use crate::engine::{self, Forecast, Foreseen};
+use crate::event::{Mask, Outputs};
 use crate::model::{Action, NodeId, Outcome, RunId};
-use crate::steps::{Grade, Preview, Report, StepContext, StepError, Steps};
+use crate::report::outcome as words;
+use crate::steps::{Execute as _, Grade, Preview, Probe, Report, StepContext, StepError, Steps};
 
 /// What the dry run knows of one task.
 struct Seen {
     id: NodeId,
     outcome: Outcome,
-    outputs: Outputs,
+    /// It starts, with what is doubtful about that.
+    starts: Option<Vec<String>>,
     preview: Option<Result<Preview, StepError>>,
     notes: Vec<String>,
     why_not: Option<String>,
-}
-
-/// The tasks seen so far, as the results of a run.
-struct Assumed<'a> {
-    seen: &'a [Option<Seen>],
-    run: &'a RunId,
-}
-
-impl Results for Assumed<'_> {
-    fn run_id(&self) -> &str {
-        self.run.as_str()
-    }
-
-    fn outcome(&self, task: usize) -> Option<Outcome> {
-        self.seen[task].as_ref().map(|seen| seen.outcome)
-    }
-
-    fn outputs(&self, task: usize) -> Option<&Outputs> {
-        self.seen[task].as_ref().map(|seen| &seen.outputs)
-    }
-
-    fn failure(&self) -> bool {
-        self.seen
-            .iter()
-            .flatten()
-            .any(|seen| seen.outcome == Outcome::Failed)
-    }
 }
 
 /// Previews every step in order, each seeing what those before it would have made.
@@ -63,23 +39,39 @@ pub(super) async fn run(
     detailed: bool,
 ) -> Result<Exit, CliError> {
     let run = RunId::new("dry-run");
-    let mut seen: Vec<Option<Seen>> = checked.tasks().iter().map(|_| None).collect();
+    let mut forecast = Forecast::new(run.clone(), checked);
+    let mut seen: Vec<Seen> = Vec::new();
     for (at, task) in checked.tasks().iter().enumerate() {
-        let one = look(task, &seen, &run, steps, now).await;
-        seen[at] = Some(one);
+        let outside = checked.prove().contains(&task.id);
+        let mut one = foresee(&mut forecast, at, task);
+        if let (Some(doubts), Role::Step(work)) = (one.starts.take(), &task.role) {
+            one.notes = doubts;
+            let preview = match action(work, task, &forecast) {
+                Ok(action) => {
+                    preview(steps, &action, &task.id, outside, &run, now, &mut one.notes).await
+                }
+                Err(unknown) => Ok(Preview {
+                    grade: Grade::Unknown,
+                    changes: Vec::new(),
+                    message: format!("only the run knows its parameters: {unknown}"),
+                    outputs: Outputs::new(),
+                }),
+            };
+            if preview.is_err() {
+                one.outcome = Outcome::Failed;
+            }
+            let outputs = preview.as_ref().map(|preview| preview.outputs.clone());
+            forecast.end(at, one.outcome, outputs.unwrap_or_default());
+            one.preview = Some(preview);
+        }
+        seen.push(one);
     }
-    let seen: Vec<Seen> = seen.into_iter().flatten().collect();
-    let mask = |text: String| {
-        checked
-            .secrets()
-            .iter()
-            .fold(text, |text, secret| text.replace(secret, "***"))
-    };
+    let mask = Mask::new(checked.secrets());
     let text = match output {
         Output::Text => render(checked, steps, &seen),
         Output::Json => document(checked, steps, &seen),
     };
-    stdout(&mask(text));
+    stdout(&mask.text(&text))?;
     let failed = seen.iter().any(|one| matches!(one.preview, Some(Err(_))));
     let changes = seen
         .iter()
@@ -91,90 +83,66 @@ pub(super) async fn run(
     })
 }
 
-async fn look(
-    task: &Task,
-    seen: &[Option<Seen>],
-    run: &RunId,
-    steps: &Steps,
-    now: jiff::Timestamp,
-) -> Seen {
+/// What becomes of a task before it is asked itself.
+fn foresee(forecast: &mut Forecast<'_>, at: usize, task: &Task) -> Seen {
+    let name = task.id.as_str();
     let mut one = Seen {
-        id: task.id.clone(),
+        id: NodeId::new(name.strip_suffix(":open").unwrap_or(name)),
         outcome: Outcome::Succeeded,
-        outputs: Outputs::new(),
+        starts: None,
         preview: None,
         notes: Vec::new(),
         why_not: None,
     };
-    let results = Assumed { seen, run };
-    let unmet = task.needs.iter().find(|need| {
-        seen[need.task]
-            .as_ref()
-            .is_some_and(|seen| !seen.outcome.satisfies())
-    });
-    if let Some(need) = unmet {
-        one.outcome = Outcome::NotRun;
-        one.why_not = seen[need.task]
-            .as_ref()
-            .map(|seen| format!("{} would not end well", seen.id));
-        return one;
-    }
-    let skipped_group = task.needs.iter().any(|need| {
-        need.why == Why::Inside && results.outcome(need.task) == Some(Outcome::Skipped)
-    });
-    if skipped_group {
-        one.outcome = Outcome::Skipped;
-        one.why_not = Some("its group is skipped".to_owned());
-        return one;
-    }
-    if let Some(when) = &task.when {
-        match when.expression.evaluate(&results) {
-            Ok(value) if value == true => {}
-            Ok(_) => {
-                one.outcome = Outcome::Skipped;
-                one.why_not = Some(format!("when {} is false", when.expression.text));
-                return one;
-            }
-            Err(error) => one
-                .notes
-                .push(format!("only the run can decide its `when`: {error}")),
+    match forecast.decide(at) {
+        Foreseen::Starts(doubt) => {
+            let doubt = doubt.map(|error| format!("only the run can decide its `when`: {error}"));
+            one.starts = Some(doubt.into_iter().collect());
+        }
+        Foreseen::Ends(outcome, why) => {
+            one.outcome = outcome;
+            // What a group comes to, its steps have said, unless it has none.
+            let is_news = match &task.role {
+                Role::Step(_) | Role::Open => outcome != Outcome::Succeeded,
+                Role::Close { members, .. } => members.is_empty(),
+                Role::Wave => false,
+            };
+            one.why_not = is_news.then_some(why);
         }
     }
-    let Role::Step(work) = &task.role else {
-        return one;
-    };
-    let preview = match action(work, &results) {
-        Ok(action) => preview(steps, &action, task, run, now, &mut one.notes).await,
-        Err(error) => Ok(Preview {
-            grade: Grade::Unknown,
-            changes: Vec::new(),
-            message: format!("only the run knows its parameters: {error}"),
-            outputs: Outputs::new(),
-        }),
-    };
-    match &preview {
-        Ok(preview) => one.outputs.clone_from(&preview.outputs),
-        Err(_) => one.outcome = Outcome::Failed,
-    }
-    one.preview = Some(preview);
     one
 }
 
+/// What a step outside of the slice comes to.
+fn was_done(probe: Probe) -> Result<Preview, StepError> {
+    let done = engine::proven(probe)?;
+    Ok(Preview {
+        grade: Grade::Exact,
+        changes: Vec::new(),
+        message: done.message,
+        outputs: done.outputs,
+    })
+}
+
 /// The action, with what would be known by now.
-fn action(work: &Work, results: &dyn Results) -> Result<Action, String> {
+fn action(work: &Work, task: &Task, forecast: &Forecast<'_>) -> Result<Action, String> {
     match work {
         Work::Ready(action) => Ok((**action).clone()),
         Work::Deferred(kind, with) => {
-            let with = with.evaluate(results).map_err(|error| error.to_string())?;
+            let with = forecast
+                .value(task, with)
+                .map_err(|error| error.to_string())?;
             kind.decode(with).map_err(|error| error.to_string())
         }
     }
 }
 
+/// Asks a step what it would do, or, `outside` of the slice, to prove that it is done.
 async fn preview(
     steps: &Steps,
     action: &Action,
-    task: &Task,
+    node: &NodeId,
+    outside: bool,
     run: &RunId,
     now: jiff::Timestamp,
     notes: &mut Vec<String>,
@@ -182,7 +150,7 @@ async fn preview(
     let (reports, mut inbox) = mpsc::unbounded_channel();
     let context = StepContext {
         run: run.clone(),
-        node: task.id.clone(),
+        node: node.clone(),
         attempt: 1,
         began: now,
         now,
@@ -191,7 +159,11 @@ async fn preview(
         reports,
     };
     let answered = async {
-        let preview = steps.preview(action, &context).await;
+        let preview = if outside {
+            steps.probe(action, &context).await.and_then(was_done)
+        } else {
+            steps.preview(action, &context).await
+        };
         drop(context);
         preview
     };
@@ -251,7 +223,7 @@ fn describe(text: &mut String, one: &Seen, grades: &mut BTreeMap<Grade, usize>) 
     if let Some(why) = &one.why_not {
         line(
             text,
-            format_args!("\n- {}: {} ({why})", one.id, one.outcome),
+            format_args!("\n- {}: {}: {why}", one.id, words(one.outcome)),
         );
         return;
     }

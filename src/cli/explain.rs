@@ -15,7 +15,7 @@ use crate::template;
 /// Prints the page of a topic, or the list of topics.
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     let Some(topic) = &args.topic else {
-        stdout(&index());
+        stdout(&index())?;
         return Ok(Exit::Done);
     };
     let page = if let Some(kind) = Kind::from_name(topic) {
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     } else {
         return Err(unknown(topic));
     };
-    stdout(&page);
+    stdout(&page)?;
     Ok(Exit::Done)
 }
 

@@ -21,6 +21,6 @@ pub(super) fn run(args: &GraphArgs) -> Result<Exit, CliError> {
         GraphFormat::Dot => Format::Dot,
         GraphFormat::Json => Format::Json,
     };
-    stdout(&render(&checked.drawing, format, args.why));
+    stdout(&render(&checked.drawing, format, args.why))?;
     Ok(Exit::Done)
 }

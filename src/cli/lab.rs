@@ -51,7 +51,7 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         "it serves {url} until Ctrl-C; export KUBECONFIG={}",
         kubeconfig.display()
     );
-    stdout(&format!("{}\n", kubeconfig.display()));
+    stdout(&format!("{}\n", kubeconfig.display()))?;
     tokio::select! {
         ended = door.serve() => {
             return Err(CliError::new(Exit::Failed, "the port is lost")

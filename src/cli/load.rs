@@ -50,18 +50,21 @@ pub(super) fn load_file(
             file.display()
         )));
     }
-    let mut files = Vec::new();
-    for path in inputs {
-        let bytes = fs_err::read(path).map_err(|error| CliError::usage(error.to_string()))?;
-        files.push((path.display().to_string(), bytes));
-    }
     let given = Given {
         set: set.to_vec(),
-        files,
+        files: read_inputs(inputs)?,
         env: variables(),
         ..Given::default()
     };
     Ok(check::load(file, &Disk, &given, purpose))
+}
+
+fn read_inputs(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, CliError> {
+    let read = |path: &PathBuf| {
+        let bytes = fs_err::read(path).map_err(|error| CliError::usage(error.to_string()))?;
+        Ok((path.display().to_string(), bytes))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// The inputs that the environment gives.
@@ -108,17 +111,27 @@ pub(super) fn show(diagnostics: &Diagnostics, sources: &SourceMap) {
     }
 }
 
-/// Reads the copy of a plan that a run keeps, with the inputs that it began with; the sensitive ones come anew from the
-/// environment.
-pub(super) fn recorded(file: &Path, inputs: &Map<String, Value>, purpose: Purpose) -> Loaded {
+/// Reads the copy of a plan that a run keeps, with the inputs that it began with; the sensitive ones come anew, from the
+/// environment or from files.
+///
+/// # Errors
+/// Usage, where a file is not there.
+pub(super) fn recorded(
+    file: &Path,
+    inputs: &Map<String, Value>,
+    anew: &[PathBuf],
+    purpose: Purpose,
+) -> Result<Loaded, CliError> {
     let text = Value::Object(inputs.clone()).to_string();
-    let files = vec![("the inputs of the run".to_owned(), text.into_bytes())];
+    let mut files = read_inputs(anew)?;
+    // The last wins.
+    files.push(("the inputs of the run".to_owned(), text.into_bytes()));
     let given = Given {
         files,
         env: variables(),
         ..Given::default()
     };
-    check::load(file, &Disk, &given, purpose)
+    Ok(check::load(file, &Disk, &given, purpose))
 }
 
 /// Whose the errors are: the plan's and its inputs files', or, where none has a place in a file, the flags'.

@@ -86,9 +86,9 @@ fn dispatch(cli: &Cli) -> Result<Exit, CliError> {
         Command::Lab(lab::LabCommand::Serve(args)) => wait_for(lab::serve(args)),
         Command::Snapshot(args) => wait_for(snapshot::run(args)),
         Command::Explain(args) => explain::run(args),
-        Command::Schema(args) => Ok(schema::run(args)),
+        Command::Schema(args) => schema::run(args),
         Command::New(args) => new::run(args),
-        Command::Completions(args) => Ok(schema::completions(args)),
+        Command::Completions(args) => schema::completions(args),
     }
 }
 
@@ -144,8 +144,13 @@ fn stderr(text: &str) {
 }
 
 /// Writes data to stdout as it is: whether it has colours was decided with [`style`]. A reader that has gone away is no
-/// error.
-fn stdout(text: &str) {
+/// error; a disk that is full is one.
+fn stdout(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    let _closed_pipe = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::new(Exit::Failed, "stdout cannot be written").because(&error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@ const TEMPLATE: &str = include_str!("../../plans/upgrade-canary.yaml");
 /// Writes the plan, never over a file that is there.
 pub(super) fn run(args: &NewArgs) -> Result<Exit, CliError> {
     let Some(path) = &args.file else {
-        stdout(TEMPLATE);
+        stdout(TEMPLATE)?;
         return Ok(Exit::Done);
     };
     let file = fs_err::OpenOptions::new()

@@ -108,12 +108,12 @@ pub(super) fn rehearse(args: &RehearseArgs) -> Result<Exit, CliError> {
         .map_err(|error| scenario::not_opened(&error))?;
     let summary = Summary::of(rehearsal.checked.name(), &all);
     match args.output {
-        Output::Text => stdout(&rehearsal::text(&summary, &again(args))),
+        Output::Text => stdout(&rehearsal::text(&summary, &again(args)))?,
         Output::Json => {
             let text = serde_json::to_string_pretty(&summary).map_err(|error| {
                 CliError::new(Exit::Bug, "a summary that cannot be written").because(&error)
             })?;
-            stdout(&format!("{text}\n"));
+            stdout(&format!("{text}\n"))?;
         }
     }
     Ok(if summary.well == summary.rehearsals {

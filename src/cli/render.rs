@@ -15,7 +15,7 @@ pub(super) fn run(args: &RenderArgs) -> Result<Exit, CliError> {
     let outcome = loaded.check(None, &BTreeMap::new(), &slice(&args.slice));
     judge(&outcome.diagnostics, &outcome.sources)?;
     if let Some(checked) = &outcome.checked {
-        stdout(&check::render(checked));
+        stdout(&check::render(checked))?;
     }
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use super::load::{judge, recorded};
 use super::source::Source;
 use super::{connect, run, stderr};
 use crate::check::{Purpose, Slice};
-use crate::event::RunResult;
+use crate::event::{Origin, RunResult};
 use crate::journal::{Phase, RunDir, Stored};
 
 /// Resumes a run.
@@ -36,8 +36,12 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         refuse_changes(&dir)?;
     }
     let plan = dir.plan_file().map_err(|error| failed(&error))?;
-    let loaded = recorded(&plan, &stored.manifest.inputs, Purpose::Run);
+    let loaded = recorded(&plan, &stored.manifest.inputs, &args.inputs, Purpose::Run)?;
+    if loaded.diagnostics().has_errors() {
+        judge(loaded.diagnostics(), loaded.sources())?;
+    }
     let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
+    same_cluster(args, &state.origin, cluster.server())?;
     let looked_up = if dir.has_begun() {
         state.looked_up.clone()
     } else {
@@ -89,6 +93,18 @@ fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
         format!("changed since the run began: {}", names.join(", ")),
     )
     .help("`--as-recorded` goes on with the plan as it was; a new plan is a new run"))
+}
+
+/// A kubeconfig of today may give another cluster the name that the run's had; flags say that it is meant.
+fn same_cluster(args: &ResumeArgs, before: &Origin, server: &str) -> Result<(), CliError> {
+    let meant = args.cluster.context.is_some() || args.cluster.kubeconfig.is_some();
+    match &before.server {
+        Some(then) if then != server && !meant => Err(CliError::usage(format!(
+            "the run was on {then}, and its context leads to {server} now"
+        ))
+        .help("name the cluster with --kubeconfig or --context, if it is the same")),
+        _ => Ok(()),
+    }
 }
 
 /// The flags, and what the run began with where they are silent.

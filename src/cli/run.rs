@@ -168,7 +168,10 @@ fn store(
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut options = Map::new();
     options.insert("context".to_owned(), json!(cluster.context()));
-    options.insert("kubeconfig".to_owned(), json!(args.cluster.kubeconfig));
+    // A resume may come from another directory.
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let kubeconfig = args.cluster.kubeconfig.as_ref().map(absolute);
+    options.insert("kubeconfig".to_owned(), json!(kubeconfig));
     options.insert("as".to_owned(), json!(args.cluster.impersonate));
     options.insert("only".to_owned(), json!(args.slice.only));
     options.insert("from".to_owned(), json!(args.slice.from));

@@ -18,7 +18,7 @@ pub(super) fn show(args: &StatusArgs) -> Result<Exit, CliError> {
         Output::Text => {
             let mut state = dir.state().map_err(|error| failed(&error))?;
             dir.mailbox().read_into(&mut state);
-            stdout(&status::status(&state, dir.is_held(), origin::now()));
+            stdout(&status::status(&state, dir.is_held(), origin::now()))?;
         }
         Output::Json => {
             let recorded = dir.read().map_err(|error| failed(&error))?;
@@ -26,7 +26,7 @@ pub(super) fn show(args: &StatusArgs) -> Result<Exit, CliError> {
                 let line = serde_json::to_string(event).map_err(|error| {
                     CliError::new(Exit::Bug, "an event that cannot be written").because(&error)
                 })?;
-                stdout(&format!("{line}\n"));
+                stdout(&format!("{line}\n"))?;
             }
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
                     Err(error) => json!({ "run": dir.id(), "state": "unreadable", "error": error.to_string() }),
                 })
                 .collect();
-            stdout(&format!("{:#}\n", json!(all)));
+            stdout(&format!("{:#}\n", json!(all)))?;
         }
         Output::Text if rows.is_empty() => {
             say!("no runs in {}", args.state.state_dir.display());
@@ -63,7 +63,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
                     Ok(state) => status::row(state, dir.is_held()),
                     Err(error) => format!("{}  unreadable: {error}", dir.id()),
                 };
-                stdout(&format!("{row}\n"));
+                stdout(&format!("{row}\n"))?;
             }
         }
     }

@@ -28,13 +28,13 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
             &checked.diagnostics,
             &checked.sources,
             &mut documents,
-        );
+        )?;
         if args.format == DiagnosticFormat::Full {
             summary(&file.display().to_string(), &checked.diagnostics);
         }
     }
     if !documents.is_empty() {
-        stdout(&merged(&documents));
+        stdout(&merged(&documents))?;
     }
     Ok(worst)
 }
@@ -44,7 +44,7 @@ fn show(
     diagnostics: &Diagnostics,
     sources: &SourceMap,
     documents: &mut Vec<String>,
-) {
+) -> Result<(), CliError> {
     let chosen = match format {
         DiagnosticFormat::Full => Format::Full,
         DiagnosticFormat::Concise => Format::Concise,
@@ -55,8 +55,9 @@ fn show(
     let text = render(diagnostics, sources, chosen, style::look_stdout());
     match format {
         DiagnosticFormat::Json | DiagnosticFormat::Sarif => documents.push(text),
-        _ => stdout(&text),
+        _ => stdout(&text)?,
     }
+    Ok(())
 }
 
 /// One document for all files: arrays are joined, and so are the runs of SARIF.

@@ -129,7 +129,7 @@ impl Facts {
     }
 
     /// The end of a task in a group that is not open.
-    fn inside(&self, task: &Task) -> Option<End> {
+    pub(super) fn inside(&self, task: &Task) -> Option<End> {
         let need = task.needs.iter().find(|need| need.why == Why::Inside)?;
         let group = self.ends[need.task].as_ref()?;
         match group.outcome {
@@ -228,7 +228,7 @@ impl Facts {
     }
 
     /// The end of a group by its members: the worst of theirs. A failure that was tolerated is none.
-    fn close(&self, members: &[usize], outputs: &[(String, Deferred)]) -> End {
+    pub(super) fn close(&self, members: &[usize], outputs: &[(String, Deferred)]) -> End {
         if members.is_empty() {
             return End::new(Outcome::Skipped, "the list is empty");
         }

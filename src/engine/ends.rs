@@ -9,7 +9,7 @@ use super::decide::End;
 use super::dispatch::{Dispatcher, Timer};
 use super::execute::Ended;
 use super::retry::{self, Tried};
-use super::state::{State, Step};
+use super::state::{State, Step, is_failure};
 use super::{EngineError, RunEnd};
 use crate::check::{Role, Task};
 use crate::event::{ActResult, EventKind, Failure, FailureClass, RunResult};
@@ -180,7 +180,8 @@ impl Dispatcher {
         error: Option<Failure>,
     ) -> Result<(), EngineError> {
         let checked = Arc::clone(&self.checked);
-        end.tolerated = is_failure(end.outcome) && self.policy(task) == OnFailure::Continue;
+        end.tolerated = is_failure(end.outcome)
+            && self.layout.policy(checked.tasks(), task) == OnFailure::Continue;
         let acted =
             self.live.remove(&task).is_some() && self.acts_of(&checked.tasks()[task].id) > 0;
         self.log.emit(EventKind::NodeFinished {
@@ -197,19 +198,6 @@ impl Dispatcher {
 
     fn acts_of(&self, node: &NodeId) -> u32 {
         self.log.state.nodes.get(node).map_or(0, |node| node.acts)
-    }
-
-    /// The policy of a task; a group's is that of its opening.
-    fn policy(&self, task: usize) -> OnFailure {
-        let tasks = self.checked.tasks();
-        match tasks[task].role {
-            Role::Close { .. } => self
-                .layout
-                .groups(task)
-                .next()
-                .map_or(tasks[task].on_failure, |open| tasks[open].on_failure),
-            _ => tasks[task].on_failure,
-        }
     }
 
     /// Takes in the end of a task, and what follows from its failure.
@@ -382,12 +370,4 @@ impl Dispatcher {
             RunResult::Succeeded
         }
     }
-}
-
-/// Whether a task that ended so failed itself.
-fn is_failure(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed | Outcome::TimedOut | Outcome::Rejected
-    )
 }

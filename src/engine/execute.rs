@@ -88,7 +88,11 @@ pub(super) async fn attempt(
     }
 }
 
-fn proven(probe: Probe) -> Result<Done, StepError> {
+/// What a step comes to that must prove done instead of running.
+///
+/// # Errors
+/// That it is not.
+pub(crate) fn proven(probe: Probe) -> Result<Done, StepError> {
     match probe {
         Probe::Done(how) => Ok(Done {
             message: format!("was done before: {how}"),

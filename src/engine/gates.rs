@@ -211,7 +211,7 @@ impl Dispatcher {
     /// Who has approved a gate before it asked.
     fn beforehand(&self, node: &NodeId, quorum: u32) -> Vec<String> {
         let options = &self.run.options;
-        let named = |name: &String| name == node.as_str() || *name == without_items(node.as_str());
+        let named = |name: &String| name == node.as_str() || *name == node.without_items();
         if options.approve.simulated && quorum > 1 {
             let people = 1..=quorum;
             people
@@ -225,22 +225,4 @@ impl Dispatcher {
             Vec::new()
         }
     }
-}
-
-/// `migrate[shop].accept` without the item: `migrate.accept`.
-fn without_items(node: &str) -> String {
-    let mut depth = 0_u32;
-    node.chars()
-        .filter(|c| {
-            match c {
-                '[' => depth += 1,
-                ']' => {
-                    depth = depth.saturating_sub(1);
-                    return false;
-                }
-                _ => {}
-            }
-            depth == 0
-        })
-        .collect()
 }

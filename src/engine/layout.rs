@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::check::{Role, Task, Why};
 use crate::model::NodeId;
+use crate::model::policy::OnFailure;
 
 /// The shape of a plan.
 #[derive(Debug)]
@@ -47,6 +48,15 @@ impl Layout {
     /// The groups that a task is in, the innermost first, as positions of their openings.
     pub(super) fn groups(&self, task: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(self.parent[task], |group| self.parent[*group])
+    }
+
+    /// The policy of a task; a group's is that of its opening.
+    pub(super) fn policy(&self, tasks: &[Task], task: usize) -> OnFailure {
+        let of = match tasks[task].role {
+            Role::Close { .. } => self.groups(task).next().unwrap_or(task),
+            _ => task,
+        };
+        tasks[of].on_failure
     }
 
     /// The step of that name.

@@ -16,6 +16,7 @@ mod ends;
 mod execute;
 #[cfg(test)]
 mod fixture;
+mod forecast;
 mod gates;
 mod layout;
 mod lease;
@@ -34,6 +35,8 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 pub use clock::{Clock, SystemClock, TokioClock};
+pub(crate) use execute::proven;
+pub use forecast::{Forecast, Foreseen};
 pub use state::{Illegal, State, Step, next};
 
 use crate::check::Checked;

@@ -57,6 +57,14 @@ pub enum Step {
     Undone,
 }
 
+/// Whether a task that ended so failed itself.
+pub(super) const fn is_failure(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Failed | Outcome::TimedOut | Outcome::Rejected
+    )
+}
+
 /// A move that a state does not know: a bug in `plan`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a node that is {state:?} cannot {step:?}")]

@@ -26,6 +26,15 @@ impl NodeId {
         Self(format!("{}.{id}", self.0))
     }
 
+    /// The name without its items: `migrate[shop].verify` is `migrate.verify`.
+    #[must_use]
+    pub fn without_items(&self) -> String {
+        let parts = self.0.split('[');
+        parts
+            .map(|part| part.split_once(']').map_or(part, |(_, rest)| rest))
+            .collect()
+    }
+
     /// One item of this node: `a` and `x` give `a[x]`, the item percent-escaped.
     #[must_use]
     pub fn item(&self, item: &str) -> Self {
@@ -108,6 +117,7 @@ mod tests {
     fn items_are_escaped() {
         let id = NodeId::new("migrate").item("a/b [1] 50%").child("verify");
         assert_eq!(id.as_str(), "migrate[a%2Fb%20%5B1%5D%2050%25].verify");
+        assert_eq!(id.without_items(), "migrate.verify");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn count(number: usize, one: &str) -> String {
 }
 
 /// An outcome as a word in a sentence.
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "done",
         Outcome::Skipped => "skipped",
