@@ -55,6 +55,16 @@ fn names(text: &str, slice: &Slice) -> (Vec<String>, Vec<String>) {
     (tasks.map(|task| task.id.to_string()).collect(), prove)
 }
 
+#[test]
+fn an_output_that_is_a_template_alone_is_told() {
+    let text = "version: 1\nname: a\noutputs: { x: \"${{ steps.b.outputs.value }}\" }\nsteps:\n  b: { uses: gate, with: { soak: 1s } }\n";
+    let told = said(&checked(text, &Slice::default()));
+    assert!(
+        told.contains("an output is a map: `{ value: … }`, found a string"),
+        "{told}"
+    );
+}
+
 const WAVES: &str = r"
 version: 1
 name: waves

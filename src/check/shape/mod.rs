@@ -227,6 +227,11 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let mut outputs = Vec::new();
         for entry in node.as_map() {
             self.variable(&entry.key, "an output");
+            // A template that stands alone would pass for a map of which nothing is known yet.
+            if !(entry.value.is_map() || self.truncated && entry.value.is_null()) {
+                self.wrong("an output is a map: `{ value: … }`", &entry.value);
+                continue;
+            }
             let tree = Tree::parse(&entry.value, &mut self.out);
             let types = InputTypes(&self.inputs);
             if schema::validate(
