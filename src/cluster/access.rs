@@ -8,7 +8,6 @@ use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::kinds::segment;
 use super::object::Permission;
-use super::verbs::request;
 
 /// How many reviews are under way at once.
 const AT_ONCE: usize = 16;
@@ -75,7 +74,7 @@ impl Cluster {
 
     /// Asks a question that the API takes as a creation, of which nothing stays.
     async fn creating(&self, url: &str, body: &Value) -> Result<Value, ClusterError> {
-        self.question(|| request(Method::POST, url.to_owned(), Some(body.clone()), None))
+        self.call(Method::POST, url.to_owned(), Some(body.clone()), None)
             .await
     }
 }

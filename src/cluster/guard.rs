@@ -101,6 +101,11 @@ where
 #[error("{0}")]
 pub(super) struct Refused(String);
 
+/// Whether a request changes nothing: it may be made in a dry run, and made again.
+pub(super) fn is_harmless(request: &Request<Body>) -> bool {
+    Kind::of(request).is_harmless()
+}
+
 /// What a request does, by its method and path alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {

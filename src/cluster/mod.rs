@@ -18,7 +18,7 @@ mod lease;
 mod object;
 mod overlay;
 mod patch;
-mod patience;
+pub mod patience;
 mod pod;
 pub mod rollout;
 mod select;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::follow::Scope;
+use super::guard::is_harmless;
 use super::kinds::{Resource, base, path, query};
 use super::object::{Object, ObjectRef, Selector};
 
@@ -180,12 +181,12 @@ impl Cluster {
         body: Option<Value>,
         content: Option<&'static str>,
     ) -> Result<Value, ClusterError> {
-        if method == Method::GET {
-            return self
-                .question(|| request(Method::GET, url.clone(), None, None))
-                .await;
+        let ask = || request(method.clone(), url.clone(), body.clone(), content);
+        let first = ask()?;
+        if is_harmless(&first) {
+            return self.question(ask).await;
         }
-        self.answer(request(method, url, body, content)?).await
+        self.answer(first).await
     }
 
     /// One request, asked once, and its JSON answer.

@@ -101,8 +101,9 @@ fn one(rng: &mut Rng, class: Class, at: Span, revisions: &[String]) -> Fault {
                 status,
                 retry_after,
             };
-            // Only what writes can meet another writer.
-            fault.on.verb = (status == 409).then_some(Verb::Write);
+            // Only who changes what is there can meet another writer. Creations are left out: nothing else makes what
+            // plan makes, and most of them (reviews, tokens) make nothing at all.
+            fault.on.verb = (status == 409).then(|| [Verb::Patch, Verb::Update][rng.usize(..2)]);
         }
         Class::Connections => {
             if rng.bool() {

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 
 use super::context::StepError;
 use super::survey::revision_of;
-use crate::cluster::{Cluster, ClusterError, HttpRequest, Object, ObjectRef, Selector};
+use crate::cluster::{Cluster, ClusterError, HttpAnswer, HttpRequest, Object, ObjectRef, Selector};
 use crate::mesh::istiod::Names;
 use crate::mesh::proxies::{EndpointAnswer, Metrics, parse_connections, parse_syncz};
 use crate::mesh::version::Version;
@@ -70,7 +70,8 @@ impl Replica {
         }
     }
 
-    /// Asks an endpoint; where that is refused, once more with a token.
+    /// Asks an endpoint; where that is refused, once more with a token. A pod that is gone may have a successor: that
+    /// passes.
     ///
     /// istiod trusts its loopback, which a port-forward reaches; elsewhere it wants a token of a service account of
     /// its own namespace (`ENABLE_DEBUG_ENDPOINT_AUTH`, on since 1.29).
@@ -84,9 +85,7 @@ impl Replica {
             path: path.to_owned(),
             bearer: None,
         };
-        let mut answer = cluster
-            .http(&self.namespace, &self.pod, port, &request)
-            .await?;
+        let mut answer = self.get(cluster, port, &request).await?;
         if answer.status == 401 {
             let token = cluster
                 .token(
@@ -97,9 +96,7 @@ impl Replica {
                 )
                 .await?;
             request.bearer = Some(token);
-            answer = cluster
-                .http(&self.namespace, &self.pod, port, &request)
-                .await?;
+            answer = self.get(cluster, port, &request).await?;
         }
         match answer.status {
             200 => Ok(answer.body),
@@ -111,6 +108,24 @@ impl Replica {
             .help("allow `create` on serviceaccounts/token and pods/portforward in the control plane's namespace")),
             status => Err(StepError::transient(format!("{} answers {status} to {path}", self.pod))),
         }
+    }
+
+    async fn get(
+        &self,
+        cluster: &Cluster,
+        port: u16,
+        request: &HttpRequest,
+    ) -> Result<HttpAnswer, StepError> {
+        let answer = cluster
+            .http(&self.namespace, &self.pod, port, request)
+            .await;
+        answer.map_err(|error| {
+            if error.is_not_found() {
+                StepError::transient(error.message)
+            } else {
+                error.into()
+            }
+        })
     }
 
     /// Everything that it has to say of proxies.
