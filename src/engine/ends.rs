@@ -94,7 +94,8 @@ impl Dispatcher {
                 Outcome::Failed
             }
         };
-        let end = End::new(outcome, error.failure.message.clone());
+        let mut end = End::new(outcome, error.failure.message.clone());
+        end.outputs = *error.outputs;
         self.finish(task, end, false, Some(error.failure))
     }
 

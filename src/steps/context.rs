@@ -58,6 +58,8 @@ pub struct StepError {
     pub retry_after: Option<Duration>,
     /// The gate waits for a person and nobody is there: the run may be suspended.
     pub suspend: bool,
+    /// What was found all the same, for reports and for the steps that look at a failure.
+    pub outputs: Box<Outputs>,
 }
 
 impl StepError {
@@ -72,6 +74,7 @@ impl StepError {
             },
             retry_after: None,
             suspend: false,
+            outputs: Box::default(),
         }
     }
 
@@ -89,6 +92,13 @@ impl StepError {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.failure.help = Some(help.into());
+        self
+    }
+
+    /// Adds what was found.
+    #[must_use]
+    pub fn outputs(mut self, outputs: Outputs) -> Self {
+        self.outputs = Box::new(outputs);
         self
     }
 

@@ -72,6 +72,18 @@ async fn outputs_reach_those_that_follow() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_step_found_is_recorded() {
+    let steps = Scripted::default().on("a", async |_| {
+        let found = [("verdict".to_owned(), json!("fail"))];
+        Err(StepError::failed("no").outputs(found.into_iter().collect()))
+    });
+    let ran = Bench::new(vec![step("a")], steps).go().await;
+    assert_eq!(ran.outcomes(), "a=failed");
+    let node = &ran.state().nodes[&crate::model::NodeId::new("a")];
+    assert_eq!(node.outputs["verdict"], "fail");
+}
+
 /// A plan with everything in it.
 fn everything() -> (Vec<Task>, Scripted) {
     let inside = |task| with(task, &[2], &Why::Inside);

@@ -96,6 +96,21 @@ pub enum Reason {
     Refused(#[from] Refusal),
 }
 
+impl Reason {
+    /// Whether a label asks for a sidecar that nobody gives: pods start without one, and nothing says so. Every other
+    /// reason is somebody's choice.
+    pub fn is_dangling(&self) -> bool {
+        match self {
+            Self::UnknownInjectionValue(_)
+            | Self::UnknownNamespaceRevision(_)
+            | Self::UnknownPodRevision(_)
+            | Self::NoDefaultInjector
+            | Self::NoDefaultForPod => true,
+            Self::NotAsked | Self::NamespaceDisabled | Self::OptedOut | Self::Refused(_) => false,
+        }
+    }
+}
+
 impl Mesh {
     /// Reads the injectors out of `MutatingWebhookConfigurations`; policies are as installed.
     pub fn new<'a>(configs: impl IntoIterator<Item = &'a Value>) -> Self {

@@ -32,16 +32,17 @@ pub(super) async fn run(
     context.note(table.join("\n"));
     let verdict = report.worst();
     let summary = report.summary();
+    let mut outputs = Outputs::new();
+    outputs.insert("verdict".to_owned(), json!(verdict));
+    outputs.insert("findings".to_owned(), json!(report.findings()));
     if verdict == Grade::Fail {
         return Err(StepError::failed(format!(
             "the precheck found what must be mended first: {summary}"
         ))
         .details(report.open())
-        .help("mend what is marked FAIL; a warning fails only where `fail_on` names it"));
+        .help("mend what is marked FAIL; a warning fails only where `fail_on` names it")
+        .outputs(outputs));
     }
-    let mut outputs = Outputs::new();
-    outputs.insert("verdict".to_owned(), json!(verdict));
-    outputs.insert("findings".to_owned(), json!(report.findings()));
     Ok(Done {
         changed: false,
         message: summary,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::upgrade::{on, shop};
-use crate::lab::api::{Effect, Fault};
+use crate::lab::api::{Effect, Fault, StatusError};
 use crate::model::Kind;
 
 #[tokio::test(start_paused = true)]
@@ -36,4 +36,40 @@ async fn a_pod_that_a_dead_watch_hides_is_judged() {
     let judged = done.outputs["verdicts"].as_array().unwrap();
     let late = judged.iter().find(|verdict| verdict["pod"] == "late.shop");
     assert_eq!(late.expect("its verdict")["verdict"], "MOVED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_istiod_that_is_replaced_while_it_is_asked_is_asked_again() {
+    let lab = shop("1.28.2").await;
+    let mesh = on(&lab);
+    let gone = Effect::Fail(StatusError::not_found("pods", "", "istiod-1"));
+    let gone = Fault::when(|r| r.path.ends_with("/portforward"), gone).times(1);
+    mesh.server.add_fault(gone);
+    let with = json!({ "namespace": "shop", "revision": "default" });
+    mesh.run(Kind::VerifyXds, with).await.unwrap();
+    let waited = mesh.waited.lock().unwrap().join("; ");
+    assert!(waited.contains("not found"), "{waited}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_without_the_proxy_that_a_label_asks_for_are_missing() {
+    let lab = shop("1.28.2").await;
+    let mesh = on(&lab);
+    let relabelled =
+        json!({ "metadata": { "labels": { "istio-injection": null, "istio.io/rev": "gone" } } });
+    let path = "/api/v1/namespaces/shop";
+    mesh.server
+        .request("kubectl", "PATCH", path, relabelled)
+        .unwrap();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "bare" },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+    });
+    let path = "/api/v1/namespaces/shop/pods";
+    mesh.server.request("kubectl", "POST", path, pod).unwrap();
+    let with = json!({ "namespace": "shop", "revision": "default" });
+    let error = mesh.run(Kind::VerifyXds, with).await.unwrap_err();
+    let judged = error.outputs["verdicts"].as_array().unwrap();
+    let bare = judged.iter().find(|verdict| verdict["pod"] == "bare.shop");
+    assert_eq!(bare.expect("its verdict")["verdict"], "MISSING");
 }

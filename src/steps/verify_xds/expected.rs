@@ -37,13 +37,13 @@ fn expect(pod: &Object, mesh: &Mesh, namespace: &Namespace) -> ExpectedProxy {
     }
 }
 
-/// A pod without a proxy is no concern only where nothing would give it one.
+/// A pod without a proxy is no concern only where nothing would give it one, and no label asks for one in vain.
 fn skip(pod: &Value, mesh: &Mesh, namespace: &Namespace) -> Option<String> {
     match (Proxy::of(pod), mesh.verdict(namespace, pod)) {
         (Some(proxy), _) if proxy.kind == ProxyKind::Gateway => {
             Some("a gateway: it moves in a step of its own".to_owned())
         }
-        (None, Verdict::NotInjected(reason)) => Some(reason.to_string()),
+        (None, Verdict::NotInjected(reason)) if !reason.is_dangling() => Some(reason.to_string()),
         _ => None,
     }
 }

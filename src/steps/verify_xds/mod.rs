@@ -17,7 +17,7 @@ use super::istiods::{Rounds, cluster_id, replicas};
 use super::label_ns::resolve;
 use super::survey;
 use crate::cluster::{Cluster, Selector};
-use crate::event::Outputs;
+use crate::event::{FailureClass, Outputs};
 use crate::mesh::proxies::{
     EndpointAnswer, ExpectedProxy, PodVerdict, Target, Verdict, judge, summarise,
 };
@@ -41,7 +41,17 @@ pub(super) async fn run(
         let waited = started.elapsed();
         let now = later(context.now, waited);
         let settles = |verdicts: &[PodVerdict]| is_final(verdicts, waited, step);
-        let verdicts = round(step, cluster, rounds, &revision, now, settles).await?;
+        let verdicts = match round(step, cluster, rounds, &revision, now, settles).await {
+            // An istiod that is just being replaced: whoever is there then answers the next round.
+            Err(error)
+                if error.failure.class == FailureClass::Transient && waited < step.settle.0 =>
+            {
+                context.waiting(vec![error.to_string()]);
+                tokio::time::sleep(ROUND).await;
+                continue;
+            }
+            verdicts => verdicts?,
+        };
         let open = || verdicts.iter().filter(|v| !v.verdict.is_done());
         if open().next().is_none() {
             return Ok(done(step, &verdicts));
@@ -208,28 +218,35 @@ fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
     ))
     .details(open.iter().map(|v| line(v)))
     .help("`plan explain verify-xds` says what each verdict means; nothing further has run")
+    .outputs(outputs(verdicts))
 }
 
-fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
-    let moved = verdicts
-        .iter()
-        .filter(|v| v.verdict == Verdict::Moved)
-        .count();
+fn moved(verdicts: &[PodVerdict]) -> usize {
+    let moved = verdicts.iter().filter(|v| v.verdict == Verdict::Moved);
+    moved.count()
+}
+
+fn outputs(verdicts: &[PodVerdict]) -> Outputs {
     let each: Vec<_> = verdicts
         .iter()
         .map(|v| json!({ "pod": v.id.to_string(), "workload": v.workload, "verdict": v.verdict, "detail": v.detail }))
         .collect();
     let mut outputs = Outputs::new();
-    outputs.insert("moved".to_owned(), json!(moved));
+    outputs.insert("moved".to_owned(), json!(moved(verdicts)));
     outputs.insert("verdicts".to_owned(), json!(each));
+    outputs
+}
+
+fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
     let workloads = summarise(verdicts).len();
     Done {
         changed: false,
         message: format!(
-            "{moved} proxies of {workloads} workloads on {}",
+            "{} proxies of {workloads} workloads on {}",
+            moved(verdicts),
             step.revision
         ),
-        outputs,
+        outputs: outputs(verdicts),
     }
 }
 
