@@ -102,6 +102,22 @@ fn a_question_is_asked_again_by_itself() {
     }
 }
 
+/// Of many changes so many go wrong that no attempt of a step would make all of them; nor would its dry runs go through.
+#[test]
+fn an_apply_is_made_again_by_itself() {
+    for effect in [Effect::Lose, status(429), status(500)] {
+        let mut fault = first(1, Verb::Patch, "*", effect);
+        (fault.times, fault.chance) = (None, 0.5);
+        fault.on.namespace = Some("istio-system".to_owned());
+        let done = survives(canary(&[]), vec![fault]);
+        let journal = String::from_utf8(done.journal).unwrap();
+        assert!(
+            journal.contains("applying it again (2 of 6)"),
+            "seed {SEED}"
+        );
+    }
+}
+
 #[test]
 fn a_lock_that_cannot_be_taken_at_once_is_tried_again() {
     for effect in [Effect::Lose, status(429), status(500)] {

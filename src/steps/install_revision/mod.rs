@@ -7,12 +7,14 @@ mod binary;
 mod guard;
 mod render;
 
+use std::collections::BTreeSet;
+
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
-use crate::cluster::{Applied, Cluster, Object, ObjectRef};
-use crate::event::{Act, Outputs};
+use crate::cluster::{Applied, Cluster, Object, ObjectRef, patience};
+use crate::event::{Act, FailureClass, Outputs};
 use crate::mesh::istiod::{Names, owned_fields};
 use crate::model::action::InstallRevision;
 use crate::model::glob;
@@ -33,6 +35,9 @@ pub(super) async fn run(
     let before = guard::injectors_by_namespace(cluster).await?;
     guard::stays_inert(cluster, &objects).await?;
     conflicts(step, cluster, &objects).await?;
+    if cluster.is_dry_run() {
+        name_previous_managers(step, cluster, context, &objects).await?;
+    }
     let mut changed = 0_usize;
     for object in &objects {
         let applied = apply(step, cluster, context, object).await?;
@@ -80,7 +85,7 @@ pub(super) async fn prepare(
     at_once(
         objects
             .into_iter()
-            .map(|object| without_owned_fields(cluster, object)),
+            .map(|object| without_owned_fields(cluster, context, object)),
     )
     .await
 }
@@ -94,27 +99,44 @@ async fn at_once<T, E>(
     stream::iter(futures).buffered(AT_ONCE).try_collect().await
 }
 
-/// The fields that istiod writes on an object that exists are its own.
-async fn without_owned_fields(cluster: &Cluster, object: Object) -> Result<Object, StepError> {
+/// The fields that istiod writes on an object that exists are its own: they are left out, and that is told.
+async fn without_owned_fields(
+    cluster: &Cluster,
+    context: &StepContext,
+    object: Object,
+) -> Result<Object, StepError> {
     let owned = owned_fields(object.kind());
-    if owned.is_empty() || cluster.get(&ObjectRef::from(&object)).await?.is_none() {
+    let name = ObjectRef::from(&object);
+    if owned.is_empty() || cluster.get(&name).await?.is_none() {
         return Ok(object);
     }
     let mut value = object.into_value();
+    let mut left_out = BTreeSet::new();
     for webhook in value["webhooks"].as_array_mut().into_iter().flatten() {
-        for pointer in owned {
-            remove(webhook, pointer);
-        }
+        left_out.extend(
+            owned
+                .iter()
+                .filter(|pointer| remove(webhook, pointer))
+                .map(|pointer| pointer.trim_start_matches('/').replace('/', ".")),
+        );
+    }
+    if !left_out.is_empty() {
+        let fields: Vec<String> = left_out.into_iter().collect();
+        context.note(format!(
+            "{name}: istiod writes {}: left out",
+            fields.join(", ")
+        ));
     }
     Ok(Object::new(value))
 }
 
-fn remove(value: &mut Value, pointer: &str) {
-    if let Some((parent, key)) = pointer.rsplit_once('/')
-        && let Some(map) = value.pointer_mut(parent).and_then(Value::as_object_mut)
-    {
-        map.shift_remove(key);
-    }
+/// Whether there was something to remove.
+fn remove(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, key)) = pointer.rsplit_once('/') else {
+        return false;
+    };
+    let map = value.pointer_mut(parent).and_then(Value::as_object_mut);
+    map.is_some_and(|map| map.shift_remove(key).is_some())
 }
 
 /// Kinds in the order in which they need each other; webhooks last, when their target is on its way.
@@ -159,7 +181,68 @@ async fn conflicts(
         .help("where the take-over is right, name the objects in `take_over: [KIND/NAME]`; nothing was applied"))
 }
 
+/// Applies one of the many objects. An apply says all that it wants, however often: what a server does not take for a
+/// reason that may pass is applied again, in an act of its own, before the whole attempt is given up.
 async fn apply(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    context: &StepContext,
+    object: &Object,
+) -> Result<Applied, StepError> {
+    let mut tries = 1;
+    loop {
+        let error = match apply_once(step, cluster, context, object).await {
+            Err(error) if error.failure.class == FailureClass::Transient => error,
+            other => return other,
+        };
+        let Some(pause) = patience::pause(tries, error.retry_after) else {
+            return Err(error);
+        };
+        tries += 1;
+        let (name, of) = (ObjectRef::from(object), patience::TRIES);
+        context.waiting(vec![format!(
+            "{name}: {error}; applying it again ({tries} of {of})"
+        )]);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Whom the objects of `take_over` are taken from: what a reviewer must know.
+async fn name_previous_managers(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    context: &StepContext,
+    objects: &[Object],
+) -> Result<(), StepError> {
+    let taken: Vec<&Object> = objects
+        .iter()
+        .filter(|object| takes_over(step, object))
+        .collect();
+    let fields = at_once(taken.iter().map(|object| cluster.conflicts(object))).await?;
+    for (object, fields) in taken.into_iter().zip(fields) {
+        // `conflict with "helm" using v1`
+        let managers: BTreeSet<&str> = fields
+            .iter()
+            .filter_map(|field| field.split('"').nth(1))
+            .collect();
+        if !managers.is_empty() {
+            let managers: Vec<&str> = managers.into_iter().collect();
+            context.note(format!(
+                "takes {} of {} over from {}",
+                if fields.len() == 1 {
+                    "1 field".to_owned()
+                } else {
+                    format!("{} fields", fields.len())
+                },
+                ObjectRef::from(object),
+                managers.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn apply_once(
     step: &InstallRevision,
     cluster: &Cluster,
     context: &StepContext,
@@ -225,7 +308,7 @@ mod tests {
     fn owned_fields_are_left_out() {
         let mut webhook = json!({ "clientConfig": { "caBundle": "x", "service": {} }, "failurePolicy": "Ignore" });
         for pointer in owned_fields("ValidatingWebhookConfiguration") {
-            remove(&mut webhook, pointer);
+            assert!(remove(&mut webhook, pointer), "{pointer}");
         }
         assert_eq!(webhook, json!({ "clientConfig": { "service": {} } }));
     }

@@ -52,10 +52,10 @@ pub(super) async fn render(
         )));
     }
     if let Some(simulated) = &workspace.simulated
-        && binary::istioctl(step, &version, workspace).await.is_err()
+        && let Some(missing) = missing(step, &version, workspace).await
     {
         context.note(format!(
-            "the lab renders a minimal control plane: there is no istioctl of version {version}"
+            "the lab renders a minimal control plane: there is no {missing}"
         ));
         let objects = (simulated.render)(&version, &step.revision).map_err(StepError::failed)?;
         return Ok(objects.into_iter().map(Object::new).collect());
@@ -73,6 +73,27 @@ pub(super) async fn render(
         return Err(StepError::failed("nothing was rendered"));
     }
     Ok(objects)
+}
+
+/// The program that would render, where it is not there. Files need none.
+async fn missing(
+    step: &InstallRevision,
+    version: &Version,
+    workspace: &Workspace,
+) -> Option<String> {
+    match step.source {
+        Source::Istioctl => {
+            let found = binary::istioctl(step, version, workspace).await;
+            found
+                .err()
+                .map(|_| format!("istioctl of version {version}"))
+        }
+        Source::Helm => {
+            let found = binary::helm(step, workspace);
+            found.err().map(|_| "helm".to_owned())
+        }
+        Source::Manifests => None,
+    }
 }
 
 async fn istioctl(

@@ -1,5 +1,6 @@
 //! The whole upgrade, step by step, on a living lab.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -18,16 +19,20 @@ pub(super) async fn shop(version: &str) -> Lab {
 }
 
 pub(super) fn on(lab: &Lab) -> Mesh {
+    on_with_files(lab, Path::new("."), false)
+}
+
+fn on_with_files(lab: &Lab, files: &Path, dry_run: bool) -> Mesh {
     let workspace = Workspace {
-        files: ".".into(),
-        root: ".".into(),
+        files: files.into(),
+        root: files.into(),
         path: "".into(),
         simulated: Some(Simulated {
             render: Arc::new(|version, revision| Ok(istio::control_plane(version, revision))),
             answer: Arc::new(|_| None),
         }),
     };
-    let cluster = Cluster::from_service(lab.api.service("plan"), false);
+    let cluster = Cluster::from_service(lab.api.service("plan"), dry_run);
     Mesh {
         server: lab.api.clone(),
         steps: Steps::new(cluster, workspace),
@@ -125,4 +130,51 @@ async fn proxies_that_did_not_move_are_judged_by_name() {
         "{:?}",
         error.failure.details
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lab_applies_the_files_that_the_plan_names() {
+    let lab = shop("1.28.2").await;
+    let directory = tempfile::tempdir().unwrap();
+    let agent = json!({ "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": { "name": "istio-cni-node" } });
+    fs_err::write(directory.path().join("canary.yaml"), agent.to_string()).unwrap();
+    let mesh = on_with_files(&lab, directory.path(), false);
+    let with = json!({
+        "revision": "canary", "version": "1.29.1", "source": "manifests", "files": ["canary.yaml"],
+    });
+    let error = mesh.run(Kind::InstallRevision, with).await.unwrap_err();
+    assert!(
+        error.failure.details[0].starts_with("DaemonSet/istio-system/istio-cni-node"),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_names_the_previous_manager_of_what_is_taken_over() {
+    let lab = shop("1.28.2").await;
+    let shared = |value: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "shared" }, "data": { "a": value } });
+    let path = "/api/v1/namespaces/istio-system/configmaps?fieldManager=helm";
+    lab.api.request("helm", "POST", path, shared("1")).unwrap();
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": "istiod-canary" },
+        "spec": { "ports": [{ "port": 15012 }] },
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("canary.yaml");
+    fs_err::write(file, format!("{}\n---\n{service}", shared("2"))).unwrap();
+    let mesh = on_with_files(&lab, directory.path(), true);
+    let mut with = json!({
+        "revision": "canary", "version": "1.29.1", "source": "manifests", "files": ["canary.yaml"],
+    });
+    let error = mesh
+        .run(Kind::InstallRevision, with.clone())
+        .await
+        .unwrap_err();
+    assert!(error.failure.details[0].contains("\"helm\""), "{error:?}");
+
+    with["take_over"] = json!(["ConfigMap/sha*"]);
+    mesh.run(Kind::InstallRevision, with).await.unwrap();
+    let said = mesh.said();
+    let told = "takes 1 field of ConfigMap/istio-system/shared over from helm".to_owned();
+    assert!(said.contains(&told), "{said:?}");
 }
