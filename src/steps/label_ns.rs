@@ -23,6 +23,8 @@ pub(super) async fn run(
     let target = resolve(&mesh, &step.revision)?;
     let mut before = Map::new();
     let mut labelled = Vec::new();
+    // All are looked at before the first is changed: half a list helps nobody.
+    let mut due = Vec::new();
     for name in names(step, cluster).await? {
         let object = read(cluster, &name).await?;
         before.insert(name.clone(), labels_of(&object));
@@ -31,6 +33,14 @@ pub(super) async fn run(
             continue;
         }
         assert_injects(&mesh, &relabelled(&object, &step.revision), &target)?;
+        due.push((name, object));
+    }
+    for (name, object) in due {
+        if labels_of(&object)[INJECTION_LABEL] == "disabled" {
+            context.note(format!(
+                "namespace {name} had opted out ({INJECTION_LABEL}=disabled): its next pods get a sidecar"
+            ));
+        }
         if let Some(manager) = gitops_owner(&object) {
             context.note(format!(
                 "{manager} owns the labels of namespace {name}, and will put them back: change them in its source too"
@@ -43,12 +53,14 @@ pub(super) async fn run(
         labelled.push(name);
     }
     let mut outputs = Outputs::new();
-    outputs.insert("before".to_owned(), Value::Object(before));
-    let message = if labelled.is_empty() {
+    let message = if before.is_empty() {
+        "no namespace is selected".to_owned()
+    } else if labelled.is_empty() {
         format!("already on {}", step.revision)
     } else {
         format!("{} on {}", labelled.join(", "), step.revision)
     };
+    outputs.insert("before".to_owned(), Value::Object(before));
     Ok(Done {
         changed: !labelled.is_empty(),
         message,

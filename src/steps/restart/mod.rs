@@ -24,7 +24,7 @@ pub(super) async fn run(
     context: &StepContext,
 ) -> Result<Done, StepError> {
     let all = observe(step, cluster).await?;
-    report_unrestartable(&all, context);
+    report_left_alone(&all, context);
     let mark = format!("{}/{}", context.run, context.node);
     let due: Vec<&Workload> = all.iter().filter(|w| w.fate == Fate::Restart).collect();
     if cluster.is_dry_run() {
@@ -91,7 +91,9 @@ async fn observe(step: &Restart, cluster: &Cluster) -> Result<Vec<Workload>, Ste
         namespace: &namespace,
         versions: &versions,
     };
-    workloads::observe(step, cluster, &injection).await
+    let all = workloads::observe(step, cluster, &injection).await?;
+    keeps_sidecars(&all, wanted.as_deref())?;
+    Ok(all)
 }
 
 /// The workloads that a restart would still change, one line each.
@@ -104,13 +106,43 @@ async fn remaining(step: &Restart, cluster: &Cluster) -> Result<Vec<String>, Ste
         .collect())
 }
 
-fn report_unrestartable(all: &[Workload], context: &StepContext) {
-    for workload in all.iter().filter(|w| w.fate == Fate::Unrestartable) {
-        context.note(format!(
-            "{} cannot be restarted: {}",
-            workload.object, workload.reason
-        ));
+fn report_left_alone(all: &[Workload], context: &StepContext) {
+    for Workload {
+        object,
+        fate,
+        reason,
+        ..
+    } in all
+    {
+        match fate {
+            Fate::Unrestartable => context.note(format!("{object} cannot be restarted: {reason}")),
+            Fate::Gateway => context.note(format!("{object} is left alone: {reason}")),
+            Fate::Restart | Fate::Skip => {}
+        }
     }
+}
+
+/// A restart that takes sidecars away without anybody having chosen so does harm that nothing would tell of.
+fn keeps_sidecars(all: &[Workload], wanted: Option<&str>) -> Result<(), StepError> {
+    let losing: Vec<String> = all
+        .iter()
+        .filter(|w| w.fate == Fate::Restart)
+        .filter(|w| w.dangling || wanted.is_some_and(|wanted| w.gives.as_deref() != Some(wanted)))
+        .map(|w| format!("{}: {}", w.object, w.reason))
+        .collect();
+    if losing.is_empty() {
+        return Ok(());
+    }
+    let given = wanted.map_or_else(
+        || "a sidecar".to_owned(),
+        |name| format!("the sidecar of {name}"),
+    );
+    Err(StepError::failed(format!(
+        "after a restart {} workloads would not have {given}",
+        losing.len()
+    ))
+    .details(losing)
+    .help("label the namespace first (label-ns), or correct the label"))
 }
 
 /// The one act of the step: the template's annotation.
@@ -136,16 +168,16 @@ pub(super) async fn mark(
 }
 
 fn done(step: &Restart, all: &[Workload], restarted: &[String]) -> Done {
-    let listed = |fate: Fate| -> Value {
+    let listed = |fates: &[Fate]| -> Value {
         all.iter()
-            .filter(|w| w.fate == fate)
+            .filter(|w| fates.contains(&w.fate))
             .map(|w| json!({ "object": w.object.to_string(), "reason": w.reason }))
             .collect()
     };
     let mut outputs = Outputs::new();
     outputs.insert("restarted".to_owned(), json!(restarted));
-    outputs.insert("skipped".to_owned(), listed(Fate::Skip));
-    outputs.insert("unrestartable".to_owned(), listed(Fate::Unrestartable));
+    outputs.insert("skipped".to_owned(), listed(&[Fate::Skip, Fate::Gateway]));
+    outputs.insert("unrestartable".to_owned(), listed(&[Fate::Unrestartable]));
     let message = if restarted.is_empty() {
         format!("nothing to restart in {}: all has moved", step.namespace)
     } else {

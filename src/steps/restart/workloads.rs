@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Object, ObjectRef, Selector};
-use crate::mesh::injection::{Mesh, Namespace, Proxy, ProxyKind, is_gateway};
+use crate::mesh::injection::{Mesh, Namespace, Proxy, ProxyKind, Verdict, is_gateway};
 use crate::mesh::version::Version;
 use crate::model::action::{Restart, WorkloadKind};
 use crate::steps::context::StepError;
@@ -17,6 +17,8 @@ pub(super) enum Fate {
     Restart,
     /// It is left alone, rightly.
     Skip,
+    /// It is left alone too: it moves in a step of its own.
+    Gateway,
     /// It would need a restart that no rollout can give.
     Unrestartable,
 }
@@ -30,6 +32,10 @@ pub(super) struct Workload {
     pub(super) fate: Fate,
     /// Why.
     pub(super) reason: String,
+    /// The revision whose sidecar its next pods get; `None` without one.
+    pub(super) gives: Option<String>,
+    /// Its next pods would start without a sidecar, although a label asks for one.
+    pub(super) dangling: bool,
     /// The uids of its pods.
     pub(super) pods: Vec<String>,
     /// Its pod template's metadata: budgets select by its labels, a restart marks its annotations.
@@ -37,6 +43,9 @@ pub(super) struct Workload {
     /// How many pods a rollout takes down at once, before new ones are ready.
     pub(super) unavailable: usize,
 }
+
+/// Why gateways are left alone.
+const GATEWAY: &str = "a gateway: it moves in a step of its own";
 
 const KINDS: [(WorkloadKind, &str); 3] = [
     (WorkloadKind::Deployment, "Deployment"),
@@ -204,10 +213,13 @@ fn decide(object: &Object, pods: &[Object], injection: &Injection<'_>) -> Worklo
     let spec = &object.value()["spec"];
     let template = &spec["template"];
     let (fate, reason) = fate(object, template, pods, injection);
+    let next = injection.mesh.verdict(injection.namespace, template);
     Workload {
         object: ObjectRef::from(object),
         fate,
         reason,
+        gives: next.revision().map(str::to_owned),
+        dangling: matches!(&next, Verdict::NotInjected(reason) if reason.is_dangling()),
         pods: uids(pods),
         template: template["metadata"].clone(),
         unavailable: unavailable(object),
@@ -221,10 +233,7 @@ fn fate(
     injection: &Injection<'_>,
 ) -> (Fate, String) {
     if is_gateway(template) {
-        return (
-            Fate::Skip,
-            "a gateway: it moves in a step of its own".to_owned(),
-        );
+        return (Fate::Gateway, GATEWAY.to_owned());
     }
     if object.value()["spec"]["replicas"] == 0 || pods.is_empty() {
         return (
@@ -293,13 +302,11 @@ fn obstacle(object: &Object) -> Option<String> {
 /// Pods whose controller no rollout restarts: one entry for each controller, or for the pod itself.
 fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> Option<Workload> {
     let first = pods.first()?;
-    if is_gateway(first.value()) {
-        return None;
-    }
     let change = pods
         .iter()
         .find_map(|pod| change(pod.value(), std::slice::from_ref(pod), injection));
     let (fate, reason) = match change {
+        _ if is_gateway(first.value()) => (Fate::Gateway, GATEWAY.to_owned()),
         Some(change) => (Fate::Unrestartable, format!("{}; {change}", foreign(owner))),
         None => (Fate::Skip, "as it should be".to_owned()),
     };
@@ -312,6 +319,8 @@ fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> 
         },
         fate,
         reason,
+        gives: None,
+        dangling: false,
         pods: uids(pods),
         template: Value::Null,
         unavailable: 0,

@@ -97,3 +97,27 @@ async fn a_dry_run_changes_nothing_and_sees_its_own_change() {
     // The next step reads what this one would have made.
     assert!(!mesh.run(Kind::LabelNs, with).await.unwrap().changed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_looked_at_before_its_first_namespace_changes() {
+    let mesh = Mesh::new();
+    let with = json!({ "namespaces": ["shop", "gone"], "revision": "canary" });
+    let error = mesh.run(Kind::LabelNs, with).await.unwrap_err();
+    assert_eq!(error.failure.message, "there is no namespace gone");
+    assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_had_opted_out_is_told_of() {
+    let mesh = Mesh::new();
+    mesh.server.seed(&json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": "shop", "labels": { "istio-injection": "disabled" } },
+    }));
+    let with = json!({ "namespace": "shop", "revision": "canary" });
+    mesh.run(Kind::LabelNs, with).await.unwrap();
+    assert_eq!(
+        mesh.said()[0],
+        "namespace shop had opted out (istio-injection=disabled): its next pods get a sidecar"
+    );
+}

@@ -100,3 +100,54 @@ async fn a_resumed_step_finds_its_own_mark() {
     assert!(result.is_err(), "the pod did not move");
     assert!(mesh.said().is_empty(), "no second patch");
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_sidecar_is_lost_to_a_label_that_names_nothing() {
+    for (labels, with) in [
+        (
+            json!({ "istio.io/rev": "gone" }),
+            json!({ "namespace": "shop" }),
+        ),
+        (
+            json!({}),
+            json!({ "namespace": "shop", "revision": "canary" }),
+        ),
+    ] {
+        let mesh = Mesh::new();
+        mesh.server.seed(&json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "labels": labels },
+        }));
+        mesh.workload("old", "default", &json!({}));
+        let error = mesh.run(Kind::Restart, with).await.unwrap_err();
+        assert!(
+            error
+                .failure
+                .message
+                .starts_with("after a restart 1 workloads would not have"),
+            "{error}"
+        );
+        assert!(
+            error.failure.details[0].contains("a new pod gets no sidecar"),
+            "{error:?}"
+        );
+        assert_eq!(marked(&mesh, "old"), Value::Null);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gateways_are_left_alone_and_named() {
+    let mesh = Mesh::new();
+    label_canary(&mesh);
+    let template = json!({ "template": {
+        "metadata": { "labels": { "app": "edge" }, "annotations": { "inject.istio.io/templates": "gateway" } },
+        "spec": { "containers": [{ "name": "istio-proxy", "image": "auto" }] },
+    } });
+    mesh.workload("edge", "default", &template);
+    let with = json!({ "namespace": "shop", "revision": "canary" });
+    let done = mesh.run(Kind::Restart, with).await.unwrap();
+    assert!(!done.changed);
+    assert_eq!(
+        mesh.said(),
+        ["Deployment/shop/edge is left alone: a gateway: it moves in a step of its own"]
+    );
+}
