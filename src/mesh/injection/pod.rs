@@ -1,5 +1,7 @@
 //! What a pod already has: its proxy, the revision that injected it, and what pins it there.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::mesh::istiod::{DEFAULT, REVISION_LABEL, STATUS_ANNOTATION, revision_of_address};
@@ -143,6 +145,17 @@ pub enum Pin {
     ProxyImage(String),
     /// A `discoveryAddress` in the annotation `proxy.istio.io/config`.
     DiscoveryAddress(String),
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ProxyImage(image) => write!(f, "sidecar.istio.io/proxyImage={image}"),
+            Self::DiscoveryAddress(address) => {
+                write!(f, "the discoveryAddress {address} in proxy.istio.io/config")
+            }
+        }
+    }
 }
 
 /// The pins of a template or pod.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::finding::Report;
 use crate::cluster::{Cluster, Object, ObjectRef, Selector};
-use crate::mesh::injection::{Mesh, Reason, Verdict};
+use crate::mesh::injection::{Mesh, Verdict};
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::model::action::Precheck;
 use crate::steps::context::{StepContext, StepError};
@@ -80,11 +80,7 @@ fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
                 "remove or deactivate all but one (IST0139)",
             );
         }
-        Verdict::NotInjected(
-            reason @ (Reason::UnknownNamespaceRevision(_)
-            | Reason::UnknownInjectionValue(_)
-            | Reason::NoDefaultInjector),
-        ) => report.fail(
+        Verdict::NotInjected(reason) if reason.is_dangling() => report.fail(
             "dangling-label",
             &name,
             reason.to_string(),

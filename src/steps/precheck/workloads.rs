@@ -3,8 +3,14 @@
 use super::finding::Report;
 use crate::cluster::rollout::{Rollout, rollout};
 use crate::cluster::{Cluster, ObjectRef, Selector};
+use crate::mesh::injection::{is_gateway, pins};
+use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::steps::context::StepError;
 use crate::steps::restart::workloads::{Obstacle, obstacles};
+use crate::steps::survey;
+
+/// What has a pod template and knows rollouts.
+const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /// Looks at one namespace.
 pub(super) async fn check(
@@ -22,6 +28,7 @@ pub(super) async fn check(
         );
     }
     rollouts(namespace, cluster, report).await?;
+    templates(namespace, cluster, report).await?;
     budgets(namespace, cluster, report).await?;
     if report.count() == before {
         report.pass(
@@ -38,7 +45,7 @@ async fn rollouts(
     cluster: &Cluster,
     report: &mut Report,
 ) -> Result<(), StepError> {
-    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+    for kind in KINDS {
         for object in cluster
             .followed("apps/v1", kind, Some(namespace), &Selector::default())
             .await?
@@ -54,6 +61,51 @@ async fn rollouts(
                 reason,
                 "let it end well before the upgrade adds to it",
             );
+        }
+    }
+    Ok(())
+}
+
+/// What a pod template says of its proxy, and what comes of it.
+async fn templates(
+    namespace: &str,
+    cluster: &Cluster,
+    report: &mut Report,
+) -> Result<(), StepError> {
+    let Some(labelled) = survey::namespace(cluster, namespace).await? else {
+        return Ok(());
+    };
+    let labels = survey::injected_namespace(&labelled).labels().clone();
+    let decider = [INJECTION_LABEL, REVISION_LABEL]
+        .into_iter()
+        .find(|label| labels.contains_key(*label));
+    for kind in KINDS {
+        for object in cluster
+            .followed("apps/v1", kind, Some(namespace), &Selector::default())
+            .await?
+        {
+            let name = ObjectRef::from(&object).to_string();
+            let template = &object.value()["spec"]["template"];
+            for pin in pins(template) {
+                report.warn(
+                    "pinned",
+                    &name,
+                    format!("{pin} keeps its proxies where they are, whoever injects them"),
+                    "remove the annotation, or move it along with the upgrade",
+                );
+            }
+            let own = template["metadata"]["labels"][REVISION_LABEL].as_str();
+            if let (Some(decider), Some(own)) = (decider, own)
+                && labels.get(decider).map(String::as_str) != Some(own)
+                && !is_gateway(template)
+            {
+                report.warn(
+                    "ineffective-label",
+                    &name,
+                    format!("the label {REVISION_LABEL} of its pods is ignored: the namespace has {decider}"),
+                    "move the whole namespace, or take the namespace's label away",
+                );
+            }
         }
     }
     Ok(())

@@ -88,3 +88,40 @@ async fn each_fault_is_found_with_its_object() {
         assert!(found.contains(expected), "{expected}\nis not in\n{found}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_found_is_given_also_where_it_fails() {
+    let mesh = Mesh::new();
+    alive(&mesh);
+    let hop = with(&json!({ "from": "1.26.0" }));
+    let error = mesh.run(Kind::Precheck, hop).await.unwrap_err();
+    assert_eq!(error.outputs["verdict"], "fail");
+    let findings = error.outputs["findings"].as_array().unwrap();
+    let hop = findings.iter().find(|f| f["code"] == "hop").unwrap();
+    assert_eq!(
+        (&hop["object"], &hop["verdict"]),
+        (&json!("the plan"), &json!("fail"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_template_says_in_vain_or_pins_is_told() {
+    let mesh = Mesh::new();
+    alive(&mesh);
+    let template = json!({ "template": {
+        "metadata": {
+            "labels": { "app": "odd", "istio.io/rev": "canary" },
+            "annotations": { "proxy.istio.io/config": "discoveryAddress: istiod.istio-system.svc:15012" },
+        },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+    } });
+    mesh.workload("odd", "default", &template);
+    let done = mesh.run(Kind::Precheck, with(&json!({}))).await.unwrap();
+    let findings = done.outputs["findings"].as_array().unwrap();
+    let told = |code: &str| findings.iter().find(|f| f["code"] == code).unwrap();
+    assert_eq!(told("pinned")["object"], "Deployment/shop/odd");
+    assert_eq!(
+        told("ineffective-label")["message"],
+        "the label istio.io/rev of its pods is ignored: the namespace has istio-injection"
+    );
+}
