@@ -119,7 +119,12 @@ fn judge_rollout(objects: &[Object], name: &str) -> Wait<Result<(), Vec<String>>
     };
     match rollout(deployment) {
         Rollout::Done => Wait::Done(Ok(())),
-        Rollout::NotYet(why) => Wait::Not(why),
+        Rollout::NotYet(why) => {
+            let named = why
+                .into_iter()
+                .map(|why| format!("Deployment/{name}: {why}"));
+            Wait::Not(named.collect())
+        }
         Rollout::Stuck(why) | Rollout::Never(why) => Wait::Done(Err(vec![why])),
     }
 }

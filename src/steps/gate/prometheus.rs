@@ -15,7 +15,7 @@ pub(super) async fn run(query: &Prometheus, context: &StepContext) -> Result<Don
     let window = query.window.map_or(Duration::ZERO, |span| span.0);
     let mut met_since = None;
     loop {
-        match look(query, &expect).await {
+        match look(query, &expect).await? {
             Look::Open(value) => {
                 let since = *met_since.get_or_insert_with(tokio::time::Instant::now);
                 let held = since.elapsed();
@@ -39,15 +39,32 @@ pub(super) async fn run(query: &Prometheus, context: &StepContext) -> Result<Don
     }
 }
 
-async fn look(query: &Prometheus, expect: &Expectation) -> Look {
+async fn look(query: &Prometheus, expect: &Expectation) -> Result<Look, StepError> {
     let url = address(query);
-    let answer = match web::get(&url).await {
-        Ok(answer) => answer,
-        Err(error) => return Look::NotYet(format!("{}: {error}", query.url)),
-    };
-    match values(&answer.body) {
-        Err(why) => Look::NotYet(format!("{} answers {}: {why}", query.url, answer.status)),
-        Ok(values) => judge(query, expect, &values),
+    Ok(match web::get(&url).await {
+        Ok(answer) => read(query, expect, answer.status, &answer.body)?,
+        Err(error) => Look::NotYet(format!("{}: {error}", query.url)),
+    })
+}
+
+/// What an answer says. A query that the server cannot parse (400, Prometheus HTTP API v1) does not get better by waiting.
+fn read(
+    query: &Prometheus,
+    expect: &Expectation,
+    status: u16,
+    body: &str,
+) -> Result<Look, StepError> {
+    match values(body) {
+        Err(why) if status == 400 => Err(StepError::failed(format!(
+            "{} refuses the query `{}`: {why}",
+            query.url, query.query
+        ))
+        .help("try the query in Prometheus, then correct it in the plan")),
+        Err(why) => Ok(Look::NotYet(format!(
+            "{} answers {status}: {why}",
+            query.url
+        ))),
+        Ok(values) => Ok(judge(query, expect, &values)),
     }
 }
 
@@ -177,6 +194,30 @@ mod tests {
         assert_eq!(values(scalar), Ok(vec![3.0]));
         let error = r#"{"status":"error","error":"parse error"}"#;
         assert_eq!(values(error), Err("parse error".to_owned()));
+    }
+
+    #[test]
+    fn only_a_server_in_trouble_is_asked_again() {
+        let query = gate(Missing::Reject, Missing::Reject);
+        let expect = Expectation::parse(&query.expect).unwrap();
+        let error =
+            r#"{"status":"error","errorType":"bad_data","error":"unclosed left parenthesis"}"#;
+        let refused = read(&query, &expect, 400, error).err().unwrap();
+        assert_eq!(
+            refused.failure.class,
+            crate::event::FailureClass::Failed,
+            "{refused}"
+        );
+        assert!(
+            refused
+                .failure
+                .message
+                .contains("unclosed left parenthesis")
+        );
+        assert!(matches!(
+            read(&query, &expect, 503, "busy"),
+            Ok(Look::NotYet(_))
+        ));
     }
 
     #[test]
