@@ -1,0 +1,78 @@
+//! Webhooks that are called.
+
+use super::*;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::ResourceExt as _;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::api::PostParams;
+
+struct Sidecar;
+
+impl Admission for Sidecar {
+    fn mutate(&self, webhook: &Value, mut object: Value) -> Result<Value, String> {
+        if webhook["clientConfig"]["service"]["name"] == "istiod-gone" {
+            return Err("no endpoints available for service \"istiod-gone\"".to_owned());
+        }
+        object["metadata"]["annotations"]["sidecar.istio.io/status"] = json!("{}");
+        Ok(object)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn webhooks_match_by_namespace_and_fail_closed() {
+    let server = ApiServer::default();
+    server.set_admission(Arc::new(Sidecar));
+    let hook = |service: &str, label: &str| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": service},
+            "webhooks": [{
+                "name": "rev.namespace.sidecar-injector.istio.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"name": service, "namespace": "istio-system", "path": "/inject"}},
+                "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+                "namespaceSelector": {"matchLabels": {"istio.io/rev": label}},
+            }],
+        })
+    };
+    server.seed(&hook("istiod", "canary"));
+    server.seed(&hook("istiod-gone", "gone"));
+    let client = server.client("test");
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let pods: Api<Pod> = Api::default_namespaced(client);
+    let label =
+        |revision: &str| Patch::Merge(json!({"metadata": {"labels": {"istio.io/rev": revision}}}));
+
+    let plain = pods
+        .create(&PostParams::default(), &typed(pod("a", &json!({}))))
+        .await
+        .expect("created");
+    assert!(plain.annotations().is_empty());
+    namespaces
+        .patch("default", &PatchParams::default(), &label("canary"))
+        .await
+        .expect("labelled");
+    let injected = pods
+        .create(&PostParams::default(), &typed(pod("b", &json!({}))))
+        .await
+        .expect("created");
+    assert!(
+        injected
+            .annotations()
+            .contains_key("sidecar.istio.io/status")
+    );
+    namespaces
+        .patch("default", &PatchParams::default(), &label("gone"))
+        .await
+        .expect("labelled");
+    let (code, _, message) = status(
+        pods.create(&PostParams::default(), &typed(pod("c", &json!({}))))
+            .await,
+    );
+    assert_eq!(code, 500);
+    assert_eq!(
+        message,
+        "Internal error occurred: failed calling webhook \"rev.namespace.sidecar-injector.istio.io\": failed to call webhook: Post \"https://istiod-gone.istio-system.svc:443/inject?timeout=10s\": no endpoints available for service \"istiod-gone\""
+    );
+}
