@@ -9,6 +9,7 @@ use super::server::Call;
 use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Key;
+use super::versions;
 use serde_json::Value;
 use serde_json::json;
 
@@ -51,6 +52,7 @@ impl Call {
                 schema::complete(body, schema);
                 unknown
             }
+            None if self.target.resource.is_custom() => Vec::new(),
             None => decode::prune(body).map_err(Undecoded::Body)?,
         };
         let said = unknown
@@ -79,9 +81,18 @@ impl Call {
     /// The object in the version asked for.
     pub(super) fn present(&self, object: &Value) -> Value {
         let mut shown = object.clone();
-        shown["apiVersion"] = json!(self.target.api_version());
         shown["kind"] = json!(self.target.resource.kind);
-        shown
+        versions::convert(shown, &self.target.api_version())
+    }
+
+    /// A body as it comes back from the version in which it is kept.
+    pub(super) fn normal(&self, body: Value) -> Value {
+        let kept = versions::kept(&self.target.resource);
+        let api_version = self.target.api_version();
+        if kept == api_version {
+            return body;
+        }
+        versions::convert(versions::convert(body, &kept), &api_version)
     }
 
     /// A body without a type is of that of the path.

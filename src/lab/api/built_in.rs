@@ -41,5 +41,6 @@ scheduling.k8s.io|v1|priorityclasses|PriorityClass|pc|||cg
 authorization.k8s.io|v1|selfsubjectaccessreviews|SelfSubjectAccessReview||||cv
 authorization.k8s.io|v1|selfsubjectrulesreviews|SelfSubjectRulesReview||||cv
 authorization.k8s.io|v1|subjectaccessreviews|SubjectAccessReview||||cv
+authentication.k8s.io|v1|tokenreviews|TokenReview||||cv
 authentication.k8s.io|v1:28-|selfsubjectreviews|SelfSubjectReview||||cv
 ";

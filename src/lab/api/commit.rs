@@ -10,6 +10,7 @@ use super::server::State;
 use super::status_error::StatusError;
 use super::store::Key;
 use super::validate;
+use super::versions;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -67,18 +68,24 @@ pub(super) fn commit(
     if outdated {
         return Err(modified(call));
     }
-    let mut after = restrict(call, before, after);
-    keep_system_metadata(before, &mut after);
+    let seen = if before["apiVersion"] == call.target.api_version() {
+        Arc::clone(before)
+    } else {
+        Arc::new(call.present(before))
+    };
+    let mut after = restrict(call, &seen, after);
+    keep_system_metadata(&seen, &mut after);
     defaults::fill(&mut after, &resource.kind, &call.target.version);
-    validate::check(state, call, &after, Some(before))?;
+    validate::check(state, call, &after, Some(&seen))?;
+    after = call.normal(after);
     if resource.generation
         && call.target.subresource != "status"
-        && specification(&after) != specification(before)
+        && specification(&after) != specification(&seen)
     {
         let generation = before["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
         object::set_meta(&mut after, "generation", json!(generation));
         if resource.kind == "DaemonSet" {
-            count_templates(before, &mut after);
+            count_templates(&seen, &mut after);
         }
     }
     if !resource.is_custom() {
@@ -92,12 +99,12 @@ pub(super) fn commit(
     if cleared {
         object::metadata_mut(&mut after).shift_remove("managedFields");
     } else if writer.operation == "Update" && followed {
-        managers::track_update(&call.present(before), &mut after, writer);
+        managers::track_update(&seen, &mut after, writer);
     }
     if after["metadata"]["managedFields"] == json!([]) {
         object::metadata_mut(&mut after).shift_remove("managedFields");
     }
-    after["apiVersion"] = before["apiVersion"].clone();
+    after = versions::convert(after, before["apiVersion"].as_str().unwrap_or_default());
     if **before == after {
         return Ok(Arc::clone(before));
     }

@@ -3,6 +3,8 @@
 use super::object::default_to;
 use super::object::items;
 use super::object::items_mut;
+use super::versions::complete_status;
+use super::versions::usual_metrics;
 use serde_json::Value;
 use serde_json::json;
 
@@ -35,7 +37,10 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
             default_to(object, "ports", Value::Null);
         }
         "Deployment" => deployment(&mut object["spec"]),
-        "HorizontalPodAutoscaler" => default_to(&mut object["spec"], "minReplicas", json!(1)),
+        "HorizontalPodAutoscaler" => {
+            autoscaler(&mut object["spec"], version);
+            complete_status(&mut object["status"], version);
+        }
         "ReplicaSet" => {
             default_to(&mut object["spec"], "replicas", json!(1));
             template(&mut object["spec"]);
@@ -46,7 +51,7 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
         "CronJob" => cron_job(&mut object["spec"]),
         "MutatingWebhookConfiguration" => webhooks(object, version, true),
         "ValidatingWebhookConfiguration" => webhooks(object, version, false),
-        "CustomResourceDefinition" => definition(object),
+        "CustomResourceDefinition" => definition(object, version),
         "PodDisruptionBudget" => default_to(object, "spec", json!({})),
         _ => {}
     }
@@ -360,6 +365,32 @@ fn cron_job(spec: &mut Value) {
     template(&mut job["spec"]);
 }
 
+/// v1 gets its metric when it is kept in a version that knows more.
+fn autoscaler(spec: &mut Value, version: &str) {
+    default_to(spec, "minReplicas", json!(1));
+    if version == "v1" {
+        return;
+    }
+    if items(spec, "metrics").next().is_none() {
+        spec["metrics"] = usual_metrics(version);
+    }
+    if spec["behavior"].is_object() {
+        let policy =
+            |kind: &str, value: u64| json!({"type": kind, "value": value, "periodSeconds": 15});
+        let up = [policy("Pods", 4), policy("Percent", 100)];
+        let down = [policy("Percent", 100)];
+        for (direction, policies) in [("scaleUp", &up[..]), ("scaleDown", &down[..])] {
+            default_to(&mut spec["behavior"], direction, json!({}));
+            let rules = &mut spec["behavior"][direction];
+            if direction == "scaleUp" {
+                default_to(rules, "stabilizationWindowSeconds", json!(0));
+            }
+            default_to(rules, "selectPolicy", json!("Max"));
+            default_to(rules, "policies", json!(policies));
+        }
+    }
+}
+
 /// v1beta1 had laxer defaults, which Istio 1.5 and 1.6 relied on or overrode.
 fn webhooks(object: &mut Value, version: &str, mutating: bool) {
     let old = version == "v1beta1";
@@ -393,9 +424,32 @@ fn webhooks(object: &mut Value, version: &str, mutating: bool) {
     }
 }
 
+/// What v1beta1 could leave out.
+fn old_definition(spec: &mut Value) {
+    default_to(spec, "scope", json!("Namespaced"));
+    if items(spec, "versions").next().is_none() && !spec["version"].is_null() {
+        let name = spec["version"].clone();
+        spec["versions"] = json!([{"name": name, "served": true, "storage": true}]);
+    }
+    let first = spec["versions"][0]["name"].clone();
+    default_to(spec, "version", first);
+    default_to(spec, "preserveUnknownFields", json!(true));
+    if spec["conversion"]["strategy"] == "Webhook" {
+        let reviewed = json!(["v1beta1"]);
+        default_to(
+            &mut spec["conversion"],
+            "conversionReviewVersions",
+            reviewed,
+        );
+    }
+}
+
 /// What the server and its establishing controller add to a CRD.
-fn definition(object: &mut Value) {
+fn definition(object: &mut Value, version: &str) {
     let spec = &mut object["spec"];
+    if version == "v1beta1" {
+        old_definition(spec);
+    }
     let (kind, plural) = (
         spec["names"]["kind"].clone(),
         spec["names"]["plural"].clone(),

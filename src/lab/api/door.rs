@@ -117,12 +117,19 @@ impl Keys {
         if token == self.admin {
             return Ok(User::named(ADMIN));
         }
-        account(shared, token).ok_or_else(|| StatusError::new(401, "Unauthorized", "Unauthorized"))
+        account(shared, token, &[subresource::ISSUER])
+            .map(|(user, _, _)| user)
+            .ok_or_else(|| StatusError::new(401, "Unauthorized", "Unauthorized"))
     }
 }
 
-/// The service account that this token was made for: meant for this server, not expired, the account still the same.
-fn account(shared: &Shared, token: &str) -> Option<User> {
+/// The service account that this token was made for, with its uid and those of the audiences that it is meant for: not
+/// expired, the account still the same.
+pub(super) fn account(
+    shared: &Shared,
+    token: &str,
+    audiences: &[&str],
+) -> Option<(User, String, Vec<String>)> {
     let claims = lock(&shared.tokens).get(token)?.clone();
     let account = &claims["kubernetes.io"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -131,9 +138,13 @@ fn account(shared: &Shared, token: &str) -> Option<User> {
         text(&account["serviceaccount"]["name"]),
     );
     let key = Key::new("serviceaccounts", &namespace, &name);
-    let same =
-        shared.state().store.get(&key)?["metadata"]["uid"] == account["serviceaccount"]["uid"];
+    let uid = text(&account["serviceaccount"]["uid"]);
+    let same = shared.state().store.get(&key)?["metadata"]["uid"] == uid.as_str();
     let fresh = claims["exp"].as_i64()? > shared.clock.now().as_second();
-    let ours = object::items(&claims, "aud").any(|one| one == subresource::ISSUER);
-    (same && fresh && ours).then(|| User::named(&text(&claims["sub"])))
+    let meant: Vec<String> = object::items(&claims, "aud")
+        .map(text)
+        .filter(|one| audiences.contains(&one.as_str()))
+        .collect();
+    let user = User::named(&text(&claims["sub"]));
+    (same && fresh && !meant.is_empty()).then_some((user, uid, meant))
 }

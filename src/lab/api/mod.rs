@@ -40,6 +40,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod versions;
 mod watch;
 mod write;
 
@@ -225,8 +226,14 @@ impl ApiServer {
             object::namespace(object),
             object::name(object),
         );
-        commit::store(&mut state, key, object.clone(), &resource);
+        let object = versions::convert(object.clone(), &versions::kept(&resource));
+        commit::store(&mut state, key, object, &resource);
         Ok(())
+    }
+
+    /// Drops an object as it is, as if it had never been.
+    pub fn forget(&self, key: &Key) {
+        self.shared.state().store.delete(key);
     }
 
     /// The paths of an object's collection and of itself.
@@ -285,13 +292,13 @@ impl ApiServer {
         self.shared.state().store.revision()
     }
 
-    /// The revision of the last write, and everything that happened after an earlier one; `None` where that is forgotten.
+    /// The revision of the last write, and everything that happened after an earlier one, events aside; `None` where that is forgotten.
     pub fn changes(&self, after: u64) -> (u64, Option<Vec<Change>>) {
         let state = self.shared.state();
         (state.store.revision(), state.store.all_changes(after))
     }
 
-    /// Every object, as if it were made just now.
+    /// Every object but events, as if it were made just now.
     pub fn snapshot(&self) -> Vec<Change> {
         self.shared.state().store.snapshot()
     }

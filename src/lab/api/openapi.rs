@@ -184,13 +184,9 @@ fn custom(definition: &Value, version: &str) -> Value {
         .find(|one| one["name"] == version)
         .map(|one| &one["schema"]["openAPIV3Schema"])
         .filter(|schema| schema.is_object());
-    // v1beta1 had one schema for all versions.
     let mut schema = of_version
-        .unwrap_or(&spec["validation"]["openAPIV3Schema"])
-        .clone();
-    if !schema.is_object() {
-        schema = json!({"type": "object"});
-    }
+        .cloned()
+        .unwrap_or_else(|| json!({"type": "object"}));
     let meta = format!("#{SCHEMAS}/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
     schema["properties"]["apiVersion"] = json!({"type": "string", "description": API_VERSION});
     schema["properties"]["kind"] = json!({"type": "string", "description": KIND});

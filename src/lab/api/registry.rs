@@ -217,15 +217,10 @@ fn from_definition(definition: &Value) -> Option<Resource> {
         .filter(|one| one["served"] == true)
         .filter_map(|one| text(&one["name"]))
         .collect();
-    if versions.is_empty() {
-        versions.extend(text(&spec["version"])); // apiextensions v1beta1
-    }
     versions.sort_by_key(|version| std::cmp::Reverse(stability(version)));
     let mut subresources = Vec::new();
     for name in ["status", "scale"] {
-        let enabled = spec["subresources"][name].is_object()
-            || object::items(spec, "versions").any(|one| one["subresources"][name].is_object());
-        if enabled {
+        if object::items(spec, "versions").any(|one| one["subresources"][name].is_object()) {
             subresources.push(name.to_owned());
         }
     }

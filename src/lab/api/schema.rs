@@ -6,32 +6,26 @@ use super::object::items;
 use super::registry::Resource;
 use super::server::State;
 use super::status_error::Cause;
-use super::store::Key;
 use regex::Regex;
 use serde_json::Value;
 use serde_json::json;
 
 /// The schema of a custom resource in one version; none where the definition has none.
 pub(super) fn of(state: &State, resource: &Resource, version: &str) -> Option<Value> {
-    if !resource.is_custom() {
-        return None;
-    }
-    let key = Key::new(
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "",
-        &resource.id(),
-    );
-    let definition = state.store.get(&key)?;
-    let spec = &definition["spec"];
-    let of_version = items(spec, "versions")
+    let spec = &state.definition(resource)?["spec"];
+    items(spec, "versions")
         .find(|one| one["name"] == version)
-        .map(|one| &one["schema"]["openAPIV3Schema"]);
-    // v1beta1 had one schema for all versions.
-    [of_version, Some(&spec["validation"]["openAPIV3Schema"])]
-        .into_iter()
-        .flatten()
-        .find(|schema| schema.is_object())
+        .map(|one| &one["schema"]["openAPIV3Schema"])
+        .filter(|schema| schema.is_object())
         .cloned()
+}
+
+/// The schema by which a body is pruned and completed; none where the definition keeps whatever is written.
+pub(super) fn of_decoding(state: &State, resource: &Resource, version: &str) -> Option<Value> {
+    let definition = state.definition(resource)?;
+    (definition["spec"]["preserveUnknownFields"] != true)
+        .then(|| of(state, resource, version))
+        .flatten()
 }
 
 fn keeps_unknown(schema: &Value) -> bool {

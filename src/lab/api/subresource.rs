@@ -4,6 +4,7 @@ use super::access::Attributes;
 use super::access::User;
 use super::base64;
 use super::commit;
+use super::door;
 use super::object;
 use super::selector::LabelSelector;
 use super::server::Call;
@@ -210,12 +211,36 @@ impl Shared {
         })))
     }
 
+    /// Whose a token is.
+    fn status_of_token(&self, spec: &Value) -> Value {
+        let token = spec["token"].as_str().unwrap_or_default();
+        let asked: Vec<&str> = object::items(spec, "audiences")
+            .filter_map(Value::as_str)
+            .collect();
+        let asked = if asked.is_empty() {
+            vec![ISSUER]
+        } else {
+            asked
+        };
+        match door::account(self, token, &asked) {
+            Some((user, uid, audiences)) => json!({
+                "authenticated": true, "audiences": audiences,
+                "user": {"username": user.name, "uid": uid, "groups": user.groups},
+            }),
+            None => json!({"user": {}, "error": "[invalid bearer token]"}),
+        }
+    }
+
     /// POST of a review: answered, never stored.
     pub(super) fn review(&self, call: &Call, mut body: Value) -> Result<Reply, StatusError> {
         let user = match call.target.resource.kind.as_str() {
             "SelfSubjectReview" => {
                 body["status"] =
                     json!({"userInfo": {"username": call.user.name, "groups": call.user.groups}});
+                return Ok(Reply::created(body));
+            }
+            "TokenReview" => {
+                body["status"] = self.status_of_token(&body["spec"]);
                 return Ok(Reply::created(body));
             }
             "SelfSubjectRulesReview" => {

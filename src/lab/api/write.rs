@@ -1,6 +1,7 @@
 //! Create, update and patch.
 
 use super::admission::Chain;
+use super::admission::Kind;
 use super::body::Undecoded;
 use super::body::check_uid;
 use super::commit::commit;
@@ -23,6 +24,7 @@ use super::status_error::Cause;
 use super::status_error::StatusError;
 use super::store::Key;
 use super::validate;
+use super::versions;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -48,7 +50,8 @@ impl Shared {
         body: &mut Value,
         options: &str,
     ) -> Result<Vec<String>, StatusError> {
-        let schema = schema::of(&self.state(), &call.target.resource, &call.target.version);
+        let schema =
+            schema::of_decoding(&self.state(), &call.target.resource, &call.target.version);
         call.decode(body, schema.as_ref(), options)
             .map_err(|why| match why {
                 Undecoded::Options(error) => error,
@@ -76,6 +79,7 @@ impl Shared {
             fresh::namespace_accepts(&state, call, &body)?;
             fresh::generate_name(&mut state, &mut body);
             fresh::prepare(&mut body, call);
+            body = call.normal(body);
             if writer.operation == "Update" {
                 object::metadata_mut(&mut body).shift_remove("managedFields");
                 managers::track_update(&Value::Null, &mut body, writer);
@@ -83,13 +87,7 @@ impl Shared {
             if resource.kind == "Pod" {
                 fresh::admit_pod(&mut state, call, &mut body)?;
             }
-            Chain::collect(
-                &state.store,
-                resource,
-                &call.target.version,
-                "CREATE",
-                &call.target.namespace,
-            )
+            Chain::collect(&state.store, Kind::Mutating, call, "CREATE")
         };
         if !chain.is_empty() {
             let admission = lock(&self.admission).clone();
@@ -102,8 +100,9 @@ impl Shared {
                 }
             }
         }
+        validate::check(&self.state(), call, &body, None)?;
+        self.ask(call, "CREATE", &body)?;
         let mut state = self.state();
-        validate::check(&state, call, &body, None)?;
         let key = Key {
             name: object::name(&body).to_owned(),
             ..call.key()
@@ -120,7 +119,39 @@ impl Shared {
         if call.dry_run() {
             return Ok(Arc::new(body));
         }
-        Ok(store(&mut state, key, body, resource))
+        let kept = versions::convert(body, &versions::kept(resource));
+        Ok(store(&mut state, key, kept, resource))
+    }
+
+    /// Asks the validating webhooks, while nothing is locked: they look at the cluster.
+    fn ask(&self, call: &Call, operation: &str, body: &Value) -> Result<(), StatusError> {
+        let chain = Chain::collect(&self.state().store, Kind::Validating, call, operation);
+        if chain.is_empty() {
+            return Ok(());
+        }
+        let admission = lock(&self.admission).clone();
+        admission.map_or(Ok(()), |admission| {
+            chain.check(admission.as_ref(), body, self.minor)
+        })
+    }
+
+    /// Writes the next state of an object that was seen.
+    fn change(
+        &self,
+        call: &Call,
+        before: &Arc<Value>,
+        after: Value,
+        writer: &Writer,
+    ) -> Result<Arc<Value>, StatusError> {
+        self.ask(call, "UPDATE", &after)?;
+        let mut state = self.state();
+        match state.store.get(&call.key()) {
+            Some(found) if Arc::ptr_eq(found, before) => {
+                commit(&mut state, call, before, after, writer)
+            }
+            Some(_) => Err(modified(call)),
+            None => Err(call.target.not_found()),
+        }
     }
 
     fn stamp(&self, state: &mut State, body: &mut Value, resource: &Resource) {
@@ -150,14 +181,9 @@ impl Shared {
         let unknown = self.decode(call, &mut after, "UpdateOptions")?;
         call.check_place(&mut after)?;
         call.check_revision(&after)?;
-        let mut state = self.state();
-        let before = state
-            .store
-            .get(&call.key())
-            .cloned()
-            .ok_or_else(|| call.target.not_found())?;
+        let before = self.seen(call)?;
         let writer = call.writer("Update", self.clock.seconds());
-        let stored = commit(&mut state, call, &before, after, &writer)?;
+        let stored = self.change(call, &before, after, &writer)?;
         Ok(Reply::ok(call.present(&stored)).warn(unknown))
     }
 
@@ -184,12 +210,7 @@ impl Shared {
                 &[cause],
             ));
         }
-        let mut state = self.state();
-        let before = state
-            .store
-            .get(&call.key())
-            .cloned()
-            .ok_or_else(|| call.target.not_found())?;
+        let before = self.seen(call)?;
         let shown = call.present(&before);
         let mut after = match content_type {
             "application/json-patch+json" => patch::json::patch(&shown, body)?,
@@ -222,15 +243,23 @@ impl Shared {
         }
         call.check_type(&after)
             .map_err(|error| Undecoded::Body(error.message().to_owned()).of_patch(&after))?;
-        let schema = schema::of(&state, &call.target.resource, &call.target.version);
+        let schema =
+            schema::of_decoding(&self.state(), &call.target.resource, &call.target.version);
         let patched = after.clone();
         let unknown = call
             .decode(&mut after, schema.as_ref(), "PatchOptions")
             .map_err(|why| why.of_patch(&patched))?;
         call.check_place(&mut after)?;
         let writer = call.writer("Update", self.clock.seconds());
-        let stored = commit(&mut state, call, &before, after, &writer)?;
+        let stored = self.change(call, &before, after, &writer)?;
         Ok(Reply::ok(call.present(&stored)).warn(unknown))
+    }
+
+    /// The object that a request is about.
+    fn seen(&self, call: &Call) -> Result<Arc<Value>, StatusError> {
+        let state = self.state();
+        let found = state.store.get(&call.key()).cloned();
+        found.ok_or_else(|| call.target.not_found())
     }
 
     fn apply(&self, call: &Call, body: &Value) -> Result<Reply, StatusError> {
@@ -282,7 +311,6 @@ impl Shared {
             let created = self.create_as(call, made, &writer)?;
             return Ok(Reply::created(call.present(&created)));
         };
-        let mut state = self.state();
         check_uid(call, &before, &config)?;
         if !object::meta(&config, "resourceVersion").is_empty()
             && object::revision(&config) != object::revision(&before)
@@ -296,7 +324,7 @@ impl Shared {
             call.query.flag("force"),
             ignore_status,
         )?;
-        let stored = commit(&mut state, call, &before, after, &writer)?;
+        let stored = self.change(call, &before, after, &writer)?;
         Ok(Reply::ok(call.present(&stored)))
     }
 }

@@ -101,6 +101,9 @@ pub fn revision_of(pod: &Value) -> Option<String> {
     Istiod::of(pod).map(|istiod| istiod.revision)
 }
 
+/// How the names of the webhooks end by which istiod looks at Istio's own objects.
+const VALIDATION: &str = "validation.istio.io";
+
 /// The mesh of one server.
 struct Mesh {
     api: WeakServer,
@@ -122,12 +125,12 @@ pub fn start(api: &ApiServer, settings: Settings) -> JoinHandle<()> {
     tokio::spawn(async move { duties::run(&api, &mesh.settings.ca_bundle).await })
 }
 
-impl Admission for Mesh {
-    fn mutate(&self, webhook: &Value, pod: Value) -> Result<Value, String> {
-        let api = self.api.upgrade().ok_or("the server is gone")?;
+impl Mesh {
+    /// The istiod behind a webhook; none where another's server lives, which lets everything pass.
+    fn reach(api: &ApiServer, webhook: &Value) -> Result<Option<Istiod>, String> {
         let service = &webhook["clientConfig"]["service"];
         if service.is_null() {
-            return Ok(pod);
+            return Ok(None);
         }
         let (namespace, name) = (
             service["namespace"].as_str().unwrap_or_default(),
@@ -136,19 +139,18 @@ impl Admission for Mesh {
         if api.object("services", namespace, name).is_none() {
             return Err(format!("service \"{name}\" not found"));
         }
-        let Some(istiod) = Istiod::behind(&api, namespace, name) else {
-            // Another one's webhook, whose server the lab does not have: where it lives it lets everything pass.
+        let Some(istiod) = Istiod::behind(api, namespace, name) else {
             let endpoints = api.object("endpoints", namespace, name).unwrap_or_default();
             let lives = object::items(&endpoints, "subsets")
                 .any(|subset| object::items(subset, "addresses").next().is_some());
             // The endpoints of an istiod that has just died are still there.
             let of_istiod = webhook["name"]
                 .as_str()
-                .is_some_and(|name| name.ends_with(WEBHOOK));
+                .is_some_and(|name| name.ends_with(WEBHOOK) || name.ends_with(VALIDATION));
             return if lives && of_istiod {
                 Err("dial tcp: connect: connection refused".to_owned())
             } else if lives {
-                Ok(pod)
+                Ok(None)
             } else {
                 Err(format!("no endpoints available for service \"{name}\""))
             };
@@ -162,7 +164,26 @@ impl Admission for Mesh {
                     .to_owned(),
             );
         }
-        Ok(inject::inject(&api, &istiod, webhook, pod))
+        Ok(Some(istiod))
+    }
+
+    fn server(&self) -> Result<ApiServer, String> {
+        let server = self.api.upgrade();
+        server.ok_or_else(|| "the server is gone".to_owned())
+    }
+}
+
+impl Admission for Mesh {
+    fn mutate(&self, webhook: &Value, pod: Value) -> Result<Value, String> {
+        let api = self.server()?;
+        Ok(match Self::reach(&api, webhook)? {
+            Some(istiod) => inject::inject(&api, &istiod, webhook, pod),
+            None => pod,
+        })
+    }
+
+    fn validate(&self, webhook: &Value) -> Result<(), String> {
+        Self::reach(&self.server()?, webhook).map(|_| ())
     }
 }
 

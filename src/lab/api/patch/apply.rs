@@ -8,6 +8,7 @@ use super::managers::Entry;
 use super::managers::Writer;
 use crate::lab::api::object;
 use crate::lab::api::status_error::StatusError;
+use crate::lab::api::versions;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -47,16 +48,18 @@ pub fn apply(
     merge(&mut merged, &config, &mut Vec::new(), writer.custom);
 
     let mut entries = managers::read(live);
-    let (mut changed, _) = fields::difference(live, &merged, writer.custom);
-    changed.strip();
-    for field in writer.resets {
-        changed.strip_field(field);
-    }
+    let (changed, _) = managers::changes(live, &merged, writer);
     let lost: Vec<(usize, fields::FieldSet)> = entries
         .iter()
         .enumerate()
         .filter(|(_, entry)| !entry.is_of(writer))
-        .map(|(at, entry)| (at, entry.set.intersection(&changed)))
+        .map(|(at, entry)| {
+            if entry.is_in_version_of(writer) {
+                return (at, entry.set.intersection(&changed));
+            }
+            let (changed, _) = managers::changes_for(entry, live, &merged, writer);
+            (at, entry.set.intersection(&changed))
+        })
         .filter(|(_, both)| !both.is_empty())
         .collect();
     if !(lost.is_empty() || force || are_client_side(live, writer, &lost)) {
@@ -69,11 +72,21 @@ pub fn apply(
     // What this applier owned and no longer names goes, unless someone else owns it too.
     if let Some(own) = entries.iter().find(|entry| entry.is_of(writer)) {
         let mut gone = own.set.clone();
-        gone.subtract(&set);
+        // What was applied in another version is looked for, and removed, in that one.
+        let other = !own.is_in_version_of(writer);
+        if other {
+            gone.subtract(&fields::of(&own.version_of(&config), writer.custom));
+        } else {
+            gone.subtract(&set);
+        }
         for other in entries.iter().filter(|entry| !entry.is_of(writer)) {
             gone.subtract(&other.set);
         }
-        if !gone.is_empty() {
+        if !gone.is_empty() && other {
+            let mut old = own.version_of(&merged);
+            gone.remove_from(&mut old, writer.custom);
+            merged = versions::convert(old, &writer.api_version);
+        } else if !gone.is_empty() {
             gone.remove_from(&mut merged, writer.custom);
         }
     }

@@ -3,6 +3,7 @@
 use super::fields;
 use super::fields::FieldSet;
 use crate::lab::api::object;
+use crate::lab::api::versions;
 use serde_json::Value;
 use serde_json::json;
 
@@ -54,8 +55,20 @@ impl Entry {
     pub fn is_of(&self, writer: &Writer) -> bool {
         self.head["manager"] == writer.manager.as_str()
             && self.head["operation"] == writer.operation
-            && self.head["apiVersion"] == writer.api_version.as_str()
+            // Who applies is the same in every version.
+            && (writer.operation == "Apply" || self.is_in_version_of(writer))
             && self.head["subresource"].as_str().unwrap_or_default() == writer.subresource
+    }
+
+    /// Whether its fields are named as in the writer's version.
+    pub fn is_in_version_of(&self, writer: &Writer) -> bool {
+        self.head["apiVersion"] == writer.api_version.as_str()
+    }
+
+    /// An object in the version of this entry.
+    pub fn version_of(&self, value: &Value) -> Value {
+        let version = self.head["apiVersion"].as_str().unwrap_or_default();
+        versions::convert(value.clone(), version)
     }
 
     /// As conflicts name it.
@@ -117,28 +130,56 @@ pub fn write(value: &mut Value, entries: &[Entry]) {
 /// A writer without a time changed nothing: its entry keeps the time that it has.
 pub fn own(entries: &mut Vec<Entry>, writer: &Writer, set: FieldSet) {
     match entries.iter_mut().find(|entry| entry.is_of(writer)) {
-        Some(entry) if entry.set == set => {}
-        Some(entry) if writer.time.is_empty() => entry.set = set,
+        Some(entry) if entry.set == set && entry.is_in_version_of(writer) => {}
+        Some(entry) if writer.time.is_empty() => {
+            entry.head["apiVersion"] = json!(writer.api_version);
+            entry.set = set;
+        }
         Some(entry) => *entry = Entry::new(writer, set),
         None => entries.push(Entry::new(writer, set)),
     }
+}
+
+/// What a write set and what it removed, of the fields that it may own.
+pub fn changes(before: &Value, after: &Value, writer: &Writer) -> (FieldSet, FieldSet) {
+    let (mut set, mut removed) = fields::difference(before, after, writer.custom);
+    for fields in [&mut set, &mut removed] {
+        fields.strip();
+        for field in writer.resets {
+            fields.strip_field(field);
+        }
+    }
+    (set, removed)
+}
+
+/// The same in the version of an entry.
+pub fn changes_for(
+    entry: &Entry,
+    before: &Value,
+    after: &Value,
+    writer: &Writer,
+) -> (FieldSet, FieldSet) {
+    let version = |value: &Value| match value {
+        Value::Null => Value::Null,
+        value => entry.version_of(value),
+    };
+    changes(&version(before), &version(after), writer)
 }
 
 /// Keeps the books of a write that is no apply: what it set is the writer's, what it changed or removed is nobody
 /// else's any more.
 pub fn track_update(before: &Value, after: &mut Value, writer: &Writer) {
     let mut entries = read(before);
-    let (mut set, mut removed) = fields::difference(before, after, writer.custom);
-    set.strip();
-    removed.strip();
-    for field in writer.resets {
-        set.strip_field(field);
-        removed.strip_field(field);
-    }
+    let (set, removed) = changes(before, after, writer);
     if !(set.is_empty() && removed.is_empty()) {
         for entry in entries.iter_mut().filter(|entry| !entry.is_of(writer)) {
-            entry.set.subtract(&set);
-            entry.set.subtract(&removed);
+            let own = (!entry.is_in_version_of(writer))
+                .then(|| changes_for(entry, before, after, writer));
+            let (set, removed) = own
+                .as_ref()
+                .map_or((&set, &removed), |(set, removed)| (set, removed));
+            entry.set.subtract(set);
+            entry.set.subtract(removed);
         }
         let mut mine = entries
             .iter()

@@ -28,14 +28,8 @@ pub(super) fn columns(definition: &Value, version: &str) -> Vec<Column> {
     let spec = &definition["spec"];
     let of_version = items(spec, "versions")
         .find(|one| one["name"] == version)
-        .map(|one| &one["additionalPrinterColumns"])
-        .filter(|columns| columns.is_array());
-    // v1beta1 had one list for all versions, and another spelling.
-    let listed = of_version.unwrap_or(&spec["additionalPrinterColumns"]);
-    let mut columns: Vec<Column> = listed
-        .as_array()
-        .into_iter()
-        .flatten()
+        .unwrap_or(&Value::Null);
+    let mut columns: Vec<Column> = items(of_version, "additionalPrinterColumns")
         .map(Column::of)
         .collect();
     if columns.is_empty() {
@@ -49,10 +43,9 @@ pub(super) fn columns(definition: &Value, version: &str) -> Vec<Column> {
 impl Column {
     fn of(column: &Value) -> Self {
         let text = |key: &str| cell::text_or(&column[key], "").to_owned();
-        let path = [text("jsonPath"), text("JSONPath")].concat();
         Self {
             kind: text("type"),
-            path: parse(&path),
+            path: parse(&text("jsonPath")),
             definition: json!({
                 "name": column["name"], "type": column["type"], "format": text("format"),
                 "description": text("description"), "priority": cell::number(&column["priority"]),

@@ -1,7 +1,6 @@
 //! What definitions add, and what clients read of it.
 
 use super::*;
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::DynamicObject;
 use kube::api::Patch;
@@ -152,4 +151,102 @@ async fn a_definition_brings_its_documentation_and_its_columns() {
     assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
     let whole = get(&format!("{path}?includeObject=Object"), accept).await;
     assert_eq!(whole["rows"][0]["object"]["spec"]["size"], 3);
+}
+
+/// Kubernetes 1.21 serves definitions in both versions, and Istio 1.5 and 1.6 write the old one.
+#[tokio::test(start_paused = true)]
+async fn an_old_definition_is_read_in_the_new_version_and_written_in_both() {
+    let server = ApiServer::new(&Options {
+        minor: 21,
+        ..Options::default()
+    });
+    let client = server.client("test");
+    let path = |version: &str| {
+        format!("/apis/apiextensions.k8s.io/{version}/customresourcedefinitions/tunes.example.com")
+    };
+    let definition = |version: &str, spec: Value| json!({"apiVersion": format!("apiextensions.k8s.io/{version}"), "kind": "CustomResourceDefinition", "metadata": {"name": "tunes.example.com"}, "spec": spec});
+    let send =
+        async |method: &str, path: &str, kind: &str, body: &Value| -> Result<Value, kube::Error> {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("content-type", kind);
+            let request = request.body(serde_json::to_vec(body).expect("json"));
+            client.request(request.expect("a request")).await
+        };
+    let columns =
+        json!([{"name": "Age", "type": "date", "JSONPath": ".metadata.creationTimestamp"}]);
+    let old = definition(
+        "v1beta1",
+        json!({"group": "example.com", "version": "v1", "names": {"plural": "tunes", "kind": "Tune"},
+            "subresources": {"status": {}}, "additionalPrinterColumns": columns,
+            "validation": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}}}),
+    );
+    let apply = "application/apply-patch+yaml";
+    let applied = format!("{}?fieldManager=old", path("v1beta1"));
+    let made = send("PATCH", &applied, apply, &old).await.expect("made");
+    assert_eq!(
+        made["spec"]["versions"],
+        json!([{"name": "v1", "served": true, "storage": true}])
+    );
+    assert_eq!(made["spec"]["preserveUnknownFields"], true);
+    assert_eq!(made["status"]["storedVersions"], json!(["v1"]));
+
+    let new = send("GET", &path("v1"), "", &Value::Null)
+        .await
+        .expect("read");
+    let version = &new["spec"]["versions"][0];
+    assert_eq!(
+        version["additionalPrinterColumns"][0]["jsonPath"],
+        ".metadata.creationTimestamp"
+    );
+    assert_eq!(
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["type"],
+        "object"
+    );
+    assert_eq!(new["spec"]["preserveUnknownFields"], true);
+    assert!(new["spec"]["version"].is_null() && new["spec"]["validation"].is_null());
+
+    // Nothing is dropped of what the schema does not know.
+    let tune = json!({"apiVersion": "example.com/v1", "kind": "Tune", "metadata": {"name": "a"}, "spec": {"a": 1}});
+    let stored = send(
+        "POST",
+        "/apis/example.com/v1/namespaces/default/tunes",
+        "application/json",
+        &tune,
+    )
+    .await;
+    assert_eq!(stored.expect("made")["spec"], json!({"a": 1}));
+
+    // The same again is no write, in whichever version it is read.
+    let again = send("PATCH", &applied, apply, &old).await.expect("applied");
+    assert_eq!(
+        again["metadata"]["resourceVersion"],
+        made["metadata"]["resourceVersion"]
+    );
+
+    // Another, who speaks the new version, wants another column.
+    let mut versions = new["spec"]["versions"].clone();
+    versions[0]["additionalPrinterColumns"][0]["jsonPath"] = json!(".spec.a");
+    let wanted = definition(
+        "v1",
+        json!({"group": "example.com", "names": {"plural": "tunes", "kind": "Tune"}, "scope": "Namespaced", "versions": versions}),
+    );
+    let other = format!("{}?fieldManager=new", path("v1"));
+    let refused = status(send("PATCH", &other, apply, &wanted).await);
+    assert_eq!(
+        refused.2,
+        "Apply failed with 1 conflict: conflict with \"old\": .spec.additionalPrinterColumns"
+    );
+    send("PATCH", &format!("{other}&force=true"), apply, &wanted)
+        .await
+        .expect("forced");
+    let read = send("GET", &path("v1beta1"), "", &Value::Null)
+        .await
+        .expect("read");
+    assert_eq!(
+        read["spec"]["additionalPrinterColumns"][0]["JSONPath"],
+        ".spec.a"
+    );
+    assert_eq!(read["metadata"]["generation"], 2);
 }

@@ -1,6 +1,7 @@
 //! Webhooks that are called.
 
 use super::*;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -18,6 +19,11 @@ impl Admission for Sidecar {
         }
         object["metadata"]["annotations"]["sidecar.istio.io/status"] = json!("{}");
         Ok(object)
+    }
+
+    fn validate(&self, webhook: &Value) -> Result<(), String> {
+        self.mutate(webhook, json!({"metadata": {"annotations": {}}}))
+            .map(|_| ())
     }
 }
 
@@ -75,4 +81,41 @@ async fn webhooks_match_by_namespace_and_fail_closed() {
         message,
         "Internal error occurred: failed calling webhook \"rev.namespace.sidecar-injector.istio.io\": failed to call webhook: Post \"https://istiod-gone.istio-system.svc:443/inject?timeout=10s\": no endpoints available for service \"istiod-gone\""
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn validating_webhooks_see_what_is_made_and_changed() {
+    let server = ApiServer::default();
+    server.set_admission(Arc::new(Sidecar));
+    let client = server.client("test");
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let labelled = |name: &str, checked: bool| {
+        let labels = json!({"checked": checked.to_string()});
+        typed(json!({"metadata": {"name": name, "labels": labels}}))
+    };
+    let create = PostParams::default();
+    maps.create(&create, &labelled("before", true))
+        .await
+        .expect("nobody is asked");
+    server.seed(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "gone"},
+        "webhooks": [{
+            "name": "gone.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": {"service": {"name": "istiod-gone", "namespace": "istio-system", "path": "/validate"}},
+            "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+            "objectSelector": {"matchLabels": {"checked": "true"}},
+        }],
+    }));
+    maps.create(&create, &labelled("a", false))
+        .await
+        .expect("not selected");
+    let why = "Internal error occurred: failed calling webhook \"gone.example.com\": failed to call webhook: Post \"https://istiod-gone.istio-system.svc:443/validate?timeout=10s\": no endpoints available for service \"istiod-gone\"";
+    let refused = status(maps.create(&create, &labelled("b", true)).await);
+    assert_eq!((refused.0, refused.2.as_str()), (500, why));
+    let patch = Patch::Merge(json!({"data": {"a": "1"}}));
+    let refused = status(maps.patch("before", &PatchParams::default(), &patch).await);
+    assert_eq!(refused.2, why);
+    maps.patch("a", &PatchParams::default(), &patch)
+        .await
+        .expect("not selected");
 }
