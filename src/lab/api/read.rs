@@ -172,7 +172,7 @@ impl Shared {
                 .map(|token| token.revision)
                 .or(wanted)
                 .unwrap_or_else(|| state.store.revision());
-            if revision < state.store.compacted() {
+            if revision < state.store.compacted(&call.target.resource.id()) {
                 return Err(StatusError::expired(if resume.is_some() {
                     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
                 } else {

@@ -46,15 +46,26 @@ pub struct Change {
 /// How many writes are kept for watches and old lists.
 pub(super) const HISTORY: usize = 1_000;
 
+/// Of whom there are many writes that hardly anybody follows.
+const EVENTS: &str = "events";
+
+/// What happened to some objects.
+#[derive(Debug, Default)]
+struct History {
+    changes: VecDeque<Change>,
+    compacted: u64,
+    /// The last revision that there was no room for.
+    dropped: u64,
+}
+
 /// All objects and what happened to them.
 #[derive(Debug)]
 pub(super) struct Store {
     objects: BTreeMap<Key, Arc<Value>>,
-    history: VecDeque<Change>,
+    history: History,
+    /// That of events, so that they leave the others their room.
+    events: History,
     revision: u64,
-    compacted: u64,
-    /// The last revision that there was no room for.
-    dropped: u64,
     announce: Announcer,
 }
 
@@ -62,10 +73,9 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             objects: BTreeMap::new(),
-            history: VecDeque::new(),
+            history: History::default(),
+            events: History::default(),
             revision: 1,
-            compacted: 0,
-            dropped: 0,
             announce: Announcer::new(1),
         }
     }
@@ -77,14 +87,22 @@ impl Store {
         self.revision
     }
 
-    /// The last revision whose history is gone.
-    pub(super) fn compacted(&self) -> u64 {
-        self.compacted
+    fn history(&self, resource: &str) -> &History {
+        if resource == EVENTS {
+            &self.events
+        } else {
+            &self.history
+        }
+    }
+
+    /// The last revision whose history is gone, of this resource.
+    pub(super) fn compacted(&self, resource: &str) -> u64 {
+        self.history(resource).compacted
     }
 
     /// The last revision that was forgotten because of all that came after it: who has not seen it never will.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
+    pub(super) fn dropped(&self, resource: &str) -> u64 {
+        self.history(resource).dropped
     }
 
     /// Tells of each new revision.
@@ -122,7 +140,8 @@ impl Store {
             .map(|(key, value)| (key.clone(), Arc::clone(value)))
             .collect();
         for change in self
-            .history
+            .history(resource)
+            .changes
             .iter()
             .rev()
             .take_while(|change| change.revision > revision)
@@ -167,28 +186,35 @@ impl Store {
     }
 
     fn record(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
-        self.history.push_back(Change {
+        let history = if key.resource == EVENTS {
+            &mut self.events
+        } else {
+            &mut self.history
+        };
+        history.changes.push_back(Change {
             revision: self.revision,
             key,
             before,
             after,
         });
-        if self.history.len() > HISTORY
-            && let Some(oldest) = self.history.pop_front()
+        if history.changes.len() > HISTORY
+            && let Some(oldest) = history.changes.pop_front()
         {
-            self.compacted = oldest.revision;
-            self.dropped = oldest.revision;
+            history.compacted = oldest.revision;
+            history.dropped = oldest.revision;
         }
         self.announce.announce(self.revision);
     }
 
     /// Forgets the history, so that older watches and chunked lists must begin again.
     pub(super) fn compact(&mut self) {
-        self.history.clear();
-        self.compacted = self.revision;
+        for history in [&mut self.history, &mut self.events] {
+            history.changes.clear();
+            history.compacted = self.revision;
+        }
     }
 
-    /// Every object as if it were made just now.
+    /// Every object but events, as if it were made just now.
     pub(super) fn snapshot(&self) -> Vec<Change> {
         let made = |(key, value): (&Key, &Arc<Value>)| Change {
             revision: self.revision,
@@ -196,23 +222,22 @@ impl Store {
             before: None,
             after: Some(Arc::clone(value)),
         };
-        self.objects.iter().map(made).collect()
+        let lasting = |(key, _): &(&Key, &Arc<Value>)| key.resource != EVENTS;
+        self.objects.iter().filter(lasting).map(made).collect()
     }
 
-    /// Everything that happened after a revision; `None` where that is forgotten.
+    /// Everything that happened after a revision, but to events; `None` where that is forgotten.
     pub(super) fn all_changes(&self, after: u64) -> Option<Vec<Change>> {
-        let start = self
-            .history
-            .partition_point(|change| change.revision <= after);
-        (after >= self.compacted).then(|| self.history.range(start..).cloned().collect())
+        let changes = &self.history.changes;
+        let start = changes.partition_point(|change| change.revision <= after);
+        (after >= self.history.compacted).then(|| changes.range(start..).cloned().collect())
     }
 
     /// What happened to a resource after a revision.
     pub(super) fn changes(&self, resource: &str, namespace: &str, after: u64) -> Vec<Change> {
-        let start = self
-            .history
-            .partition_point(|change| change.revision <= after);
-        self.history
+        let changes = &self.history(resource).changes;
+        let start = changes.partition_point(|change| change.revision <= after);
+        changes
             .range(start..)
             .filter(|change| {
                 change.key.resource == resource

@@ -79,6 +79,7 @@ impl Shared {
             over: false,
             call,
         };
+        let compacted = state.store.compacted(&watch.call.target.resource.id());
         if initial || (from == 0 && watch.call.query.text("sendInitialEvents").is_empty()) {
             let resource = watch.call.target.resource.id();
             for (_, value) in state.store.list(&resource, &watch.call.target.namespace) {
@@ -91,8 +92,8 @@ impl Shared {
                 let event = watch.bookmark_event(true);
                 watch.pending.push_back(event);
             }
-        } else if from > 0 && from < state.store.compacted() {
-            watch.end_as_too_old(from, state.store.compacted());
+        } else if from > 0 && from < compacted {
+            watch.end_as_too_old(from, compacted);
         } else if from > 0 {
             watch.seen = from;
             watch.news.mark_changed();
@@ -154,16 +155,12 @@ impl Watch {
     fn collect(&mut self) {
         let (changes, revision, compacted, dropped) = {
             let state = self.shared.state();
-            let store = &state.store;
+            let (store, resource) = (&state.store, self.call.target.resource.id());
             (
-                store.changes(
-                    &self.call.target.resource.id(),
-                    &self.call.target.namespace,
-                    self.seen,
-                ),
+                store.changes(&resource, &self.call.target.namespace, self.seen),
                 store.revision(),
-                store.compacted(),
-                store.dropped(),
+                store.compacted(&resource),
+                store.dropped(&resource),
             )
         };
         if self.seen < dropped {

@@ -128,7 +128,7 @@ fn replace(pass: &Pass<'_>, set: &Value, hash: &str) {
             }
             spare -= 1;
         }
-        pass.delete(pod, json!({}));
+        pass.delete_pod(set, pod);
     }
 }
 

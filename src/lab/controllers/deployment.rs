@@ -141,8 +141,12 @@ fn create_set(pass: &Pass<'_>, deployment: &Value, sets: &Sets) {
         },
         "spec": {"replicas": replicas.min(room), "minReadySeconds": deployment["spec"]["minReadySeconds"], "selector": selector, "template": template},
     });
-    if let Err(error) = pass.create(set) {
-        tracing::debug!(%error, "a ReplicaSet was not created");
+    match pass.create(set) {
+        Ok(set) if replicas.min(room) > 0 => {
+            pass.tell_scaling(deployment, object::name(&set), 0, replicas.min(room));
+        }
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "a ReplicaSet was not created"),
     }
 }
 
@@ -223,9 +227,12 @@ pub(super) fn scale(pass: &Pass<'_>, deployment: &Value, set: &Value, size: usiz
     );
     let annotations = &set["metadata"]["annotations"];
     let is_noted = annotations[DESIRED] == desired.as_str() && annotations[MOST] == most.as_str();
-    if count(&set["spec"]["replicas"]) != size || !is_noted {
+    let before = count(&set["spec"]["replicas"]);
+    if before != size || !is_noted {
         let patch = json!({"metadata": {"annotations": {DESIRED: desired, MOST: most}}, "spec": {"replicas": size}});
-        pass.send("PATCH", set, "", patch);
+        if pass.send("PATCH", set, "", patch) && before != size {
+            pass.tell_scaling(deployment, object::name(set), before, size);
+        }
     }
 }
 

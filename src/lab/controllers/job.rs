@@ -50,13 +50,15 @@ pub(super) fn reconcile(pass: &mut Pass<'_>) {
         let verdict = job_status::verdict(pass, job, &progress);
         if verdict.is_some() || job["spec"]["suspend"] == true {
             for pod in &progress.active {
-                pass.delete(pod, json!({}));
+                pass.delete_pod(job, pod);
             }
         } else {
             start(pass, job, &pods, &progress);
         }
         let status = job_status::status(pass, job, &progress, verdict);
-        pass.set_status(job, status);
+        if pass.set_status(job, status.clone()) {
+            job_status::tell(pass, job, &status);
+        }
     });
     // What a Job that is gone has left behind.
     pass.each("pods", |pass, pod| {

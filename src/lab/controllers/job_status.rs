@@ -1,5 +1,6 @@
 //! A Job's status: counts, conditions, and whether it is over.
 
+use super::events::Kind;
 use super::job::Progress;
 use super::pass::Pass;
 use super::pass::count;
@@ -166,6 +167,26 @@ pub(super) fn status(
     });
     object::drop_nulls(&mut status);
     status
+}
+
+/// Tells of what a status says for the first time.
+pub(super) fn tell(pass: &Pass<'_>, job: &Value, status: &Value) {
+    for condition in items(status, "conditions") {
+        let kind = condition["type"].as_str().unwrap_or_default();
+        let text = |key: &str| condition[key].as_str().unwrap_or_default();
+        let is_new = items(&job["status"], "conditions")
+            .all(|one| one["type"] != kind || one["status"] != condition["status"]);
+        match (kind, text("status")) {
+            _ if !is_new => {}
+            ("Complete", "True") => pass.tell(job, Kind::Normal, "Completed", "Job completed"),
+            ("Failed", "True") => {
+                pass.tell(job, Kind::Warning, text("reason"), text("message"));
+            }
+            ("Suspended", "True") => pass.tell(job, Kind::Normal, "Suspended", text("message")),
+            ("Suspended", "False") => pass.tell(job, Kind::Normal, "Resumed", text("message")),
+            _ => {}
+        }
+    }
 }
 
 /// Reads `0-2,4`.

@@ -3,7 +3,8 @@
 use super::pass::controller_of;
 use crate::lab::api::{ApiServer, Change, Key, object};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ pub(super) struct Memory {
     pub(super) ending: BTreeMap<String, Instant>,
     /// Owners whose pods could not be created: when to try again, after which pause, by uid.
     pub(super) backoff: BTreeMap<String, (Instant, Duration)>,
+    /// What was told in events, the oldest first.
+    pub(super) events: RefCell<VecDeque<(Instant, Key)>>,
     /// The last change that is known; 0 before the first look.
     revision: u64,
     /// Where each object lies, by uid.

@@ -8,6 +8,7 @@ mod daemon_set;
 mod deployment;
 mod deployment_status;
 mod endpoints;
+mod events;
 mod garbage;
 mod job;
 mod job_status;

@@ -60,28 +60,20 @@ fn make(pass: &Pass<'_>, object: Value) {
 
 fn empty(pass: &Pass<'_>, namespace: &Value) {
     let name = object::name(namespace);
-    let content: Vec<Arc<Value>> = pass
-        .api
-        .everything()
-        .into_iter()
-        .filter(|one| object::namespace(one) == name)
-        .collect();
-    for one in content.iter().filter(|one| !object::is_terminating(one)) {
+    let content = || -> Vec<Arc<Value>> {
+        let mut all = pass.api.everything();
+        all.retain(|one| object::namespace(one) == name);
+        all
+    };
+    for one in content().iter().filter(|one| !object::is_terminating(one)) {
         pass.delete(one, json!({"propagationPolicy": "Background"}));
     }
-    if content.is_empty() {
+    let left = content();
+    if left.is_empty() {
         let mut next = namespace.clone();
         next["spec"]["finalizers"] = json!([]);
         pass.send("PUT", namespace, "/finalize", next);
-        return;
-    }
-    let left: Vec<Arc<Value>> = pass
-        .api
-        .everything()
-        .into_iter()
-        .filter(|one| object::namespace(one) == name)
-        .collect();
-    if !left.is_empty() {
+    } else {
         tell(pass, namespace, &left);
     }
 }

@@ -228,12 +228,14 @@ impl<'look> Pass<'look> {
             self.wake_at(*until);
             return Err(String::new());
         }
+        let named = object::name(&pod).to_owned();
         let created = self.create(pod);
         // It has a pause of its own.
         self.failed.set(false);
         match created {
-            Ok(_) => {
+            Ok(made) => {
                 self.memory.backoff.remove(&uid);
+                self.tell_creation(owner, object::name(&made), Ok(()));
                 Ok(())
             }
             Err(error) => {
@@ -245,6 +247,7 @@ impl<'look> Pass<'look> {
                 let pause = (last * 2).min(Duration::from_secs(60));
                 self.memory.backoff.insert(uid, (self.now + pause, pause));
                 self.wake_after(pause);
+                self.tell_creation(owner, &named, Err(error.message()));
                 Err(error.message().to_owned())
             }
         }

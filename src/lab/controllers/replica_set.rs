@@ -50,7 +50,7 @@ fn scale(pass: &mut Pass<'_>, set: &Value) -> Option<String> {
         )
     });
     for pod in pods.iter().take(pods.len().saturating_sub(wanted)) {
-        pass.delete(pod, json!({}));
+        pass.delete_pod(set, pod);
     }
     None
 }

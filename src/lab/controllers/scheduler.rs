@@ -1,5 +1,6 @@
 //! Which node takes a pod: by its labels and taints; nodes are never full.
 
+use super::events::Kind;
 use super::pass::Pass;
 use super::pass::set_condition;
 use crate::lab::api::object;
@@ -58,7 +59,14 @@ pub(super) fn place(pass: &Pass<'_>, pod: &Value) {
     let digest = Sha256::digest(object::meta(pod, "uid"));
     if let Some(node) = nodes.get(usize::from(digest[0]) % nodes.len().max(1)) {
         let binding = json!({"target": {"kind": "Node", "name": object::name(node)}});
-        pass.send("POST", pod, "/binding", binding);
+        if pass.send("POST", pod, "/binding", binding) {
+            let (name, node) = (object::name(pod), object::name(node));
+            let message = format!(
+                "Successfully assigned {}/{name} to {node}",
+                object::namespace(pod)
+            );
+            pass.tell(pod, Kind::Normal, "Scheduled", &message);
+        }
         return;
     }
     let message = if all == 0 {
@@ -78,6 +86,7 @@ pub(super) fn place(pass: &Pass<'_>, pod: &Value) {
             reasons.join(", ")
         )
     };
+    pass.tell(pod, Kind::Warning, "FailedScheduling", &message);
     let mut status = pod["status"].clone();
     let mut conditions = items(&status, "conditions").cloned().collect();
     let mut condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});

@@ -82,7 +82,7 @@ fn create(pass: &mut Pass<'_>, set: &Value, members: &Members) -> bool {
             }
             return true;
         }
-        pass.delete(pod, json!({}));
+        pass.delete_pod(set, pod);
         if !parallel {
             return true;
         }
@@ -131,7 +131,7 @@ fn replace(pass: &Pass<'_>, set: &Value, members: &Members) {
         }
         if object::labels(pod)[REVISION] != members.update.as_str() && !object::is_terminating(pod)
         {
-            pass.delete(pod, json!({}));
+            pass.delete_pod(set, pod);
             return;
         }
         if object::is_terminating(pod) || !is_ready(pod) {

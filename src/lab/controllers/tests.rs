@@ -1,6 +1,8 @@
 //! Rollouts on paused time.
 
 use super::*;
+use crate::lab::api::Admission;
+use crate::lab::api::Key;
 use crate::lab::api::Options;
 use crate::lab::api::object;
 use crate::lab::api::object::items;
@@ -378,4 +380,104 @@ async fn a_forgotten_history_loses_nothing() {
     cluster.api.compact();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(cluster.pods().len(), 0);
+}
+
+/// What `kubectl describe` shows of an object, the oldest first.
+fn told(cluster: &Cluster, kind: &str, name: &str) -> Vec<String> {
+    let path = format!(
+        "/api/v1/namespaces/default/events?fieldSelector=involvedObject.kind%3D{kind},involvedObject.name%3D{name}"
+    );
+    let list = cluster.api.request("test", "GET", &path, Value::Null);
+    let list = list.expect("events");
+    let mut events: Vec<&Value> = items(&list, "items").collect();
+    events.sort_by_key(|event| object::revision(event));
+    let text = |event: &Value| {
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {}: {}", text("type"), text("reason"), text("message"))
+    };
+    events.into_iter().map(text).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_is_told_in_events() {
+    let cluster = Cluster::new(Settings::default());
+    cluster.api.seed(&workload("Deployment", "web", 1));
+    cluster.until("deployments.apps", "web", rolled_out).await;
+    let set = object::name(&cluster.api.objects("replicasets.apps", "default")[0]).to_owned();
+    cluster.restart("deployments", "web");
+    let is_new =
+        |deployment: &Value| rolled_out(deployment) && deployment["metadata"]["generation"] == 2;
+    cluster.until("deployments.apps", "web", is_new).await;
+    let mut sets = cluster.api.objects("replicasets.apps", "default");
+    sets.retain(|one| object::name(one) != set);
+    let new = object::name(&sets[0]);
+    assert_eq!(
+        told(&cluster, "Deployment", "web"),
+        [
+            format!("Normal ScalingReplicaSet: Scaled up replica set {set} from 0 to 1"),
+            format!("Normal ScalingReplicaSet: Scaled up replica set {new} from 0 to 1"),
+            format!("Normal ScalingReplicaSet: Scaled down replica set {set} from 1 to 0"),
+        ]
+    );
+    let of_old = told(&cluster, "ReplicaSet", &set);
+    assert!(
+        of_old[0].starts_with("Normal SuccessfulCreate: Created pod: web-"),
+        "{of_old:?}"
+    );
+    assert!(
+        of_old[1].starts_with("Normal SuccessfulDelete: Deleted pod: web-"),
+        "{of_old:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_made_is_told_and_counted_until_it_is_forgotten() {
+    let cluster = Cluster::new(Settings::default());
+    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    let hook = json!({"metadata": {"name": "gone"}, "webhooks": [{
+        "name": "gone.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"name": "gone", "namespace": "default"}},
+        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+    }]});
+    cluster.api.set_admission(Arc::new(Gone));
+    cluster
+        .api
+        .request("test", "POST", path, hook)
+        .expect("made");
+    cluster.api.seed(&workload("ReplicaSet", "other", 1));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let why = "Warning FailedCreate: Error creating: Internal error occurred: failed calling webhook \"gone.example.com\": failed to call webhook: Post \"https://gone.default.svc:443/?timeout=10s\": service \"gone\" not found";
+    assert_eq!(told(&cluster, "ReplicaSet", "other"), [why]);
+    let events = cluster.api.objects("events", "default");
+    let event = events
+        .iter()
+        .find(|event| event["involvedObject"]["name"] == "other");
+    assert!(
+        event.is_some_and(|event| event["count"].as_u64() > Some(1)),
+        "{event:?}"
+    );
+    cluster
+        .api
+        .forget(&Key::new("replicasets.apps", "default", "other"));
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    cluster.api.seed(&workload("Deployment", "later", 1));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(told(&cluster, "ReplicaSet", "other").is_empty());
+}
+
+/// A webhook's server that is not there.
+struct Gone;
+
+impl Admission for Gone {
+    fn mutate(&self, webhook: &Value, _: Value) -> Result<Value, String> {
+        let name = webhook["clientConfig"]["service"]["name"].as_str();
+        Err(format!(
+            "service \"{}\" not found",
+            name.unwrap_or_default()
+        ))
+    }
+
+    fn validate(&self, _: &Value) -> Result<(), String> {
+        Ok(())
+    }
 }
