@@ -129,12 +129,13 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 
 /// The kinds that an install applies: there a take-over needs to know who owns which field.
-const APPLIED: [&str; 13] = [
+const APPLIED: [&str; 14] = [
     "ClusterRole",
     "ClusterRoleBinding",
     "ConfigMap",
     "CustomResourceDefinition",
     "Deployment",
+    "EnvoyFilter",
     "HorizontalPodAutoscaler",
     "MutatingWebhookConfiguration",
     "PodDisruptionBudget",

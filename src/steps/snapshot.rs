@@ -28,10 +28,12 @@ enum Which {
     Istio,
     /// The definitions of Istio's custom resources.
     Definitions,
+    /// Those in the control plane's namespace that Istio's charts install, as a label of Istio's tells.
+    Installed,
 }
 
 /// The kinds, each with its versions, the preferred first.
-const KINDS: [(&[&str], &str, Which); 23] = [
+const KINDS: [(&[&str], &str, Which); 24] = [
     (&["v1"], "Namespace", Which::All),
     (&["v1"], "Node", Which::All),
     (
@@ -65,6 +67,11 @@ const KINDS: [(&[&str], &str, Which); 23] = [
         ],
         "HorizontalPodAutoscaler",
         Which::Own,
+    ),
+    (
+        &["networking.istio.io/v1alpha3"],
+        "EnvoyFilter",
+        Which::Installed,
     ),
     (&["policy/v1"], "PodDisruptionBudget", Which::All),
     (&["apps/v1"], "Deployment", Which::All),
@@ -138,7 +145,7 @@ async fn list(
     which: Which,
     istio_namespace: &str,
 ) -> Result<Vec<Object>, ClusterError> {
-    let namespace = matches!(which, Which::Own).then_some(istio_namespace);
+    let namespace = matches!(which, Which::Own | Which::Installed).then_some(istio_namespace);
     for version in versions {
         let mut found = match cluster
             .list(version, kind, namespace, &Selector::default())
@@ -150,6 +157,9 @@ async fn list(
         found.retain(|object| match which {
             Which::All | Which::Own => true,
             Which::Istio => object.name().starts_with("istio"),
+            Which::Installed => object.value()["metadata"]["labels"]
+                .as_object()
+                .is_some_and(|labels| labels.keys().any(|key| is_istios(key))),
             Which::Definitions => object.value()["spec"]["group"]
                 .as_str()
                 .is_some_and(|group| group.ends_with(".istio.io")),
@@ -157,6 +167,12 @@ async fn list(
         return Ok(found);
     }
     Ok(Vec::new())
+}
+
+/// Whether a label is one of Istio's own.
+fn is_istios(label: &str) -> bool {
+    let domain = label.split_once('/').map_or("", |(domain, _)| domain);
+    domain == "istio.io" || domain.ends_with(".istio.io")
 }
 
 /// What webhooks elsewhere call: whether it lives decides whether pods can be made.

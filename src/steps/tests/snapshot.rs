@@ -82,6 +82,13 @@ async fn a_lab_from_a_snapshot_is_the_same_cluster_and_mends_nothing() {
         ] {
             lab.api.seed(&object);
         }
+        for (name, labels) in [
+            ("stats-filter-1.6", json!({ "istio.io/rev": "default" })),
+            ("own", json!({})),
+        ] {
+            lab.api.seed(&json!({ "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+                "metadata": { "name": name, "namespace": "istio-system", "labels": labels }, "spec": {} }));
+        }
         tokio::time::sleep(Duration::from_secs(60)).await;
         let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let first = taken(&lab, at, &[]).await;
@@ -89,6 +96,12 @@ async fn a_lab_from_a_snapshot_is_the_same_cluster_and_mends_nothing() {
         assert_eq!(file, taken(&lab, at, &[]).await.to_bytes().unwrap());
         let read = Snapshot::from_bytes(&file).unwrap();
         assert_eq!(read, first);
+        let filters = first
+            .objects
+            .iter()
+            .filter(|one| one["kind"] == "EnvoyFilter");
+        let filters: Vec<&Value> = filters.map(|one| &one["metadata"]["name"]).collect();
+        assert_eq!(filters, ["stats-filter-1.6"], "what Istio's charts install");
 
         let again = open(&read, 1);
         tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -124,6 +137,25 @@ async fn a_lab_from_a_snapshot_upgrades_as_the_cluster_would() {
     for (kind, with) in migration("1.29.1") {
         let done = mesh.run(kind, with).await;
         done.unwrap_or_else(|error| panic!("{}: {error:#?}", kind.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lab_from_a_snapshot_of_an_upgraded_mesh_has_nothing_to_do() {
+    for (from, to) in [("1.28.2", "1.29.1"), ("1.5.10", "1.6.14")] {
+        let lab = shop(from).await;
+        let mesh = on(&lab);
+        for (kind, with) in migration(to) {
+            mesh.run(kind, with).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let snapshot = taken(&lab, lab.api.now(), &[]).await;
+        let lab = open(&snapshot, 7);
+        let mesh = on(&lab);
+        for (kind, with) in migration(to) {
+            let again = mesh.run(kind, with).await.unwrap();
+            assert!(!again.changed, "{to} {}: {}", kind.as_str(), again.message);
+        }
     }
 }
 
