@@ -353,7 +353,7 @@ impl Events<'_> {
 }
 
 /// Drops a member wherever it is.
-pub(super) fn forget(value: &mut Value, key: &str) {
+pub(crate) fn forget(value: &mut Value, key: &str) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| forget(item, key)),
         Value::Object(map) => {

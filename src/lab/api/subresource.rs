@@ -227,7 +227,25 @@ impl Shared {
                 "authenticated": true, "audiences": audiences,
                 "user": {"username": user.name, "uid": uid, "groups": user.groups},
             }),
-            None => json!({"user": {}, "error": "[invalid bearer token]"}),
+            None => {
+                let known = lock(&self.tokens).get(token).cloned();
+                let text = |list: &[&str]| {
+                    let list: Vec<String> = list.iter().map(|one| format!("{one:?}")).collect();
+                    format!("[{}]", list.join(" "))
+                };
+                let meant = known.map(|claims| {
+                    let meant = object::items(&claims, "aud").filter_map(Value::as_str);
+                    text(&meant.collect::<Vec<_>>())
+                });
+                let error = meant.map_or_else(
+                    || "invalid bearer token".to_owned(),
+                    |meant| {
+                        let asked = text(&asked);
+                        format!("[invalid bearer token, token audiences {meant} is invalid for the target audiences {asked}]")
+                    },
+                );
+                json!({"user": {}, "error": error})
+            }
         }
     }
 
@@ -240,6 +258,10 @@ impl Shared {
                 return Ok(Reply::created(body));
             }
             "TokenReview" => {
+                if body["spec"]["token"].as_str().is_none_or(str::is_empty) {
+                    let why = "token is required for TokenReview in authentication";
+                    return Err(StatusError::bad_request(why));
+                }
                 body["status"] = self.status_of_token(&body["spec"]);
                 return Ok(Reply::created(body));
             }

@@ -126,7 +126,8 @@ impl Pass<'_> {
                 self.tell(owner, Kind::Normal, "SuccessfulCreate", &message);
             }
             (Ok(()), true) => {
-                let message = format!("create Pod {pod} in StatefulSet {set} successful");
+                let create = self.word("Create", "create");
+                let message = format!("{create} Pod {pod} in StatefulSet {set} successful");
                 self.tell(owner, Kind::Normal, "SuccessfulCreate", &message);
             }
             (Err(why), false) => {
@@ -134,7 +135,9 @@ impl Pass<'_> {
                 self.tell(owner, Kind::Warning, "FailedCreate", &message);
             }
             (Err(why), true) => {
-                let message = format!("create Pod {pod} in StatefulSet {set} failed error: {why}");
+                let create = self.word("Create", "create");
+                let message =
+                    format!("{create} Pod {pod} in StatefulSet {set} failed error: {why}");
                 self.tell(owner, Kind::Warning, "FailedCreate", &message);
             }
         }
@@ -147,21 +150,24 @@ impl Pass<'_> {
         }
         let (pod, set) = (object::name(pod), object::name(owner));
         let message = if owner["kind"] == "StatefulSet" {
-            format!("delete Pod {pod} in StatefulSet {set} successful")
+            let delete = self.word("Delete", "delete");
+            format!("{delete} Pod {pod} in StatefulSet {set} successful")
         } else {
             format!("Deleted pod: {pod}")
         };
         self.tell(owner, Kind::Normal, "SuccessfulDelete", &message);
     }
 
+    /// What today's controllers say, or those of Kubernetes 1.21 and some after it.
+    fn word<'text>(&self, newer: &'text str, older: &'text str) -> &'text str {
+        if self.api.minor() < 25 { older } else { newer }
+    }
+
     /// Tells of a set's new size.
     pub(super) fn tell_scaling(&self, deployment: &Value, set: &str, from: usize, to: usize) {
         let direction = if from < to { "up" } else { "down" };
-        let sizes = if self.api.minor() < 25 {
-            format!("to {to}")
-        } else {
-            format!("from {from} to {to}")
-        };
+        let (older, newer) = (format!("to {to}"), format!("from {from} to {to}"));
+        let sizes = self.word(&newer, &older);
         let message = format!("Scaled {direction} replica set {set} {sizes}");
         self.tell(deployment, Kind::Normal, "ScalingReplicaSet", &message);
     }

@@ -136,8 +136,14 @@ impl Mesh {
             service["namespace"].as_str().unwrap_or_default(),
             service["name"].as_str().unwrap_or_default(),
         );
-        if api.object("services", namespace, name).is_none() {
+        let Some(target) = api.object("services", namespace, name) else {
             return Err(format!("service \"{name}\" not found"));
+        };
+        let port = service["port"].as_u64().unwrap_or(443);
+        if object::items(&target["spec"], "ports").all(|one| one["port"] != port) {
+            return Err(format!(
+                "no service port {port} found for service \"{name}\""
+            ));
         }
         let Some(istiod) = Istiod::behind(api, namespace, name) else {
             let endpoints = api.object("endpoints", namespace, name).unwrap_or_default();

@@ -7,6 +7,7 @@ mod endpoints;
 mod jobs;
 mod namespaces;
 mod stateful_sets;
+mod told;
 
 use crate::truth::samples::workload;
 use crate::truth::scene::Scene;
@@ -21,6 +22,7 @@ pub(super) const CASES: &[&[super::Case]] = &[
     jobs::CASES,
     budgets::CASES,
     endpoints::CASES,
+    told::CASES,
 ];
 
 pub(super) fn with(name: &str, spec: Value) -> Value {

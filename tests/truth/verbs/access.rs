@@ -14,6 +14,7 @@ cases!(
     a_role_gives_what_it_says,
     a_name_in_a_role,
     a_verb_that_is_not_served,
+    a_token_is_reviewed,
 );
 
 fn review(kind: &str, spec: Value) -> Value {
@@ -176,4 +177,35 @@ async fn a_verb_that_is_not_served(on: &Scene) {
     on.get("v1~pods/a/eviction").await;
     on.get("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
         .await;
+}
+
+async fn a_token_is_reviewed(on: &Scene) {
+    on.account().await;
+    let review = |token: &str, audiences: Value| json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token, "audiences": audiences}});
+    let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+    let places = [
+        "/kind",
+        "/status/authenticated",
+        "/status/user/username",
+        "/status/user/uid",
+        "/status/user/groups",
+        "/status/error",
+    ];
+    let none = Value::Null;
+    on.see("POST", path, "", review("nonsense", none.clone()), &places)
+        .await;
+    let other = json!(["istio-ca"]);
+    for (audiences, asked) in [
+        (json!([]), none.clone()),
+        (other.clone(), other.clone()),
+        (other, json!(["a", "b"])),
+    ] {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": audiences}});
+        let account = "v1~serviceaccounts/default/token";
+        let made = on.ask("POST", account, "", request).await.body;
+        let token = made["status"]["token"].as_str().unwrap_or_default();
+        on.see("POST", path, "", review(token, asked), &places)
+            .await;
+    }
+    on.post(path, review("", none)).await;
 }

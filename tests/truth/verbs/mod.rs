@@ -8,6 +8,8 @@ mod deletes;
 mod invalid;
 mod lists;
 mod subresources;
+mod versions;
+mod webhooks;
 
 use crate::truth::samples::config;
 use crate::truth::scene::{MERGE, Scene};
@@ -23,6 +25,8 @@ pub(super) const CASES: &[&[super::Case]] = &[
     subresources::CASES,
     access::CASES,
     custom::CASES,
+    versions::CASES,
+    webhooks::CASES,
 ];
 
 /// Keeps that a request was refused, and for which fields, without the words.

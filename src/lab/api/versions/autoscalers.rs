@@ -28,14 +28,15 @@ pub(in crate::lab::api) fn usual(version: &str) -> Value {
 
 /// Makes an autoscaler that of a version.
 pub(super) fn convert(object: &mut Value, from: &str, to: &str) {
+    let is_old = from != "v2";
     match from {
         "v1" => from_v1(object),
         "v2beta1" => from_v2beta1(object),
         _ => {}
     }
     match to {
-        "v1" => to_v1(object),
-        "v2beta1" => to_v2beta1(object),
+        "v1" => to_v1(object, is_old),
+        "v2beta1" => to_v2beta1(object, is_old),
         _ => {}
     }
     if let Some(status) = object.get_mut("status") {
@@ -84,7 +85,7 @@ fn from_v1(object: &mut Value) {
         Value::Array(found)
     };
     if let Some(behavior) = behavior {
-        object["spec"]["behavior"] = with_keys(&behavior, false);
+        object["spec"]["behavior"] = from_go(&behavior);
     }
     if !object["status"].is_object() {
         return;
@@ -104,7 +105,7 @@ fn from_v1(object: &mut Value) {
     }
 }
 
-fn to_v1(object: &mut Value) {
+fn to_v1(object: &mut Value, is_old: bool) {
     drop_annotations(object);
     let metrics = take(object, "spec", "metrics").unwrap_or_default();
     let metrics: Vec<Value> = metrics.as_array().cloned().unwrap_or_default();
@@ -121,7 +122,7 @@ fn to_v1(object: &mut Value) {
         .filter(|metric| share(metric, "target").is_none())
         .map(|metric| age(metric, "target"))
         .collect();
-    let behavior = take(object, "spec", "behavior").map(|one| with_keys(&one, true));
+    let behavior = take(object, "spec", "behavior").map(|one| as_go_has_it(&one, is_old));
     let statuses = take(object, "status", "currentMetrics").unwrap_or_default();
     let statuses: Vec<Value> = statuses.as_array().cloned().unwrap_or_default();
     let last = statuses.iter().rev().find_map(|one| share(one, "current"));
@@ -157,15 +158,15 @@ fn from_v2beta1(object: &mut Value) {
     let behavior: Option<Value> = behavior.and_then(|text| serde_json::from_str(text).ok());
     drop_annotations(object);
     if let Some(behavior) = behavior {
-        object["spec"]["behavior"] = with_keys(&behavior, false);
+        object["spec"]["behavior"] = from_go(&behavior);
     }
     each_metric(object, renew);
 }
 
-fn to_v2beta1(object: &mut Value) {
+fn to_v2beta1(object: &mut Value, is_old: bool) {
     drop_annotations(object);
     if let Some(behavior) = take(object, "spec", "behavior") {
-        annotate(object, BEHAVIOR, &with_keys(&behavior, true));
+        annotate(object, BEHAVIOR, &as_go_has_it(&behavior, is_old));
     }
     each_metric(object, age);
 }
@@ -297,7 +298,13 @@ fn age(metric: &Value, what: &str) -> Value {
                 "#AverageValue" => source == "pods" || (what == "current" && source != "external"),
                 _ => false,
             };
-            if let Some(value) = value.cloned().or(required.then(|| json!("0"))) {
+            let value = match *from {
+                "describedObject" => {
+                    value.map(|one| in_order(one, &["kind", "name", "apiVersion"]))
+                }
+                _ => value.cloned(),
+            };
+            if let Some(value) = value.or(required.then(|| json!("0"))) {
                 old[source][to.replace('#', what)] = value;
             }
         }
@@ -305,25 +312,50 @@ fn age(metric: &Value, what: &str) -> Value {
     old
 }
 
-/// A behaviour with the names that Go's fields have, or with those of JSON.
-fn with_keys(value: &Value, of_go: bool) -> Value {
+/// The fields of a behaviour's rules and policies, in Go's order.
+const RULES: [&str; 4] = [
+    "stabilizationWindowSeconds",
+    "selectPolicy",
+    "policies",
+    "tolerance",
+];
+const POLICY: [&str; 3] = ["type", "value", "periodSeconds"];
+
+/// A behaviour as Go writes a type that has no names for JSON. The older version had no tolerance.
+fn as_go_has_it(behavior: &Value, is_old: bool) -> Value {
+    let members = |of: &Value, keys: &[&str], change: &dyn Fn(&Value) -> Value| -> Value {
+        let named = keys.iter().map(|key| {
+            let (first, rest) = key.split_at(1);
+            (first.to_uppercase() + rest, change(&of[*key]))
+        });
+        named.collect::<Map<_, _>>().into()
+    };
+    let policy = |one: &Value| members(one, &POLICY, &Value::clone);
+    let fields = |value: &Value| match value {
+        Value::Array(list) => list.iter().map(policy).collect(),
+        other => other.clone(),
+    };
+    let rules = |one: &Value| match one {
+        Value::Object(_) => members(one, &RULES[..4 - usize::from(is_old)], &fields),
+        other => other.clone(),
+    };
+    members(behavior, &["scaleUp", "scaleDown"], &rules)
+}
+
+/// The way back.
+fn from_go(value: &Value) -> Value {
     match value {
         Value::Object(map) => map
             .iter()
             .filter(|(_, member)| !member.is_null())
             .map(|(key, member)| {
-                let first = key.get(..1).unwrap_or_default();
-                let first = if of_go {
-                    first.to_uppercase()
-                } else {
-                    first.to_lowercase()
-                };
+                let first = key.get(..1).unwrap_or_default().to_lowercase();
                 let key = first + key.get(1..).unwrap_or_default();
-                (key, with_keys(member, of_go))
+                (key, from_go(member))
             })
             .collect::<Map<_, _>>()
             .into(),
-        Value::Array(list) => list.iter().map(|one| with_keys(one, of_go)).collect(),
+        Value::Array(list) => list.iter().map(from_go).collect(),
         other => other.clone(),
     }
 }
