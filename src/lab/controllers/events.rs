@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::json;
 use sha2::Digest as _;
 use sha2::Sha256;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long the server keeps an event (`--event-ttl`).
@@ -31,10 +32,10 @@ impl Pass<'_> {
             return;
         }
         let text = [object::meta(about, "uid"), reason, message].join("\n");
-        let digest: String = Sha256::digest(text)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut digest = String::new();
+        for byte in Sha256::digest(text) {
+            let _infallible = write!(digest, "{byte:02x}");
+        }
         let name = format!("{}.{}", object::name(about), &digest[..16]);
         let key = Key::new("events", namespace, &name);
         let event = match self.api.stored(&key) {
