@@ -222,31 +222,30 @@ impl Shared {
         } else {
             asked
         };
-        match door::account(self, token, &asked) {
-            Some((user, uid, audiences)) => json!({
+        if let Some((user, uid, audiences)) = door::account(self, token, &asked) {
+            return json!({
                 "authenticated": true, "audiences": audiences,
                 "user": {"username": user.name, "uid": uid, "groups": user.groups},
-            }),
-            None => {
-                let known = lock(&self.tokens).get(token).cloned();
-                let text = |list: &[&str]| {
-                    let list: Vec<String> = list.iter().map(|one| format!("{one:?}")).collect();
-                    format!("[{}]", list.join(" "))
-                };
-                let meant = known.map(|claims| {
-                    let meant = object::items(&claims, "aud").filter_map(Value::as_str);
-                    text(&meant.collect::<Vec<_>>())
-                });
-                let error = meant.map_or_else(
-                    || "invalid bearer token".to_owned(),
-                    |meant| {
-                        let asked = text(&asked);
-                        format!("[invalid bearer token, token audiences {meant} is invalid for the target audiences {asked}]")
-                    },
-                );
-                json!({"user": {}, "error": error})
-            }
+            });
         }
+        let text = |list: &[&str]| {
+            let list: Vec<String> = list.iter().map(|one| format!("{one:?}")).collect();
+            format!("[{}]", list.join(" "))
+        };
+        let meant = lock(&self.tokens).get(token).map(|claims| {
+            let meant = object::items(claims, "aud").filter_map(Value::as_str);
+            text(&meant.collect::<Vec<_>>())
+        });
+        let error = meant.map_or_else(
+            || "invalid bearer token".to_owned(),
+            |meant| {
+                format!(
+                    "[invalid bearer token, token audiences {meant} is invalid for the target audiences {}]",
+                    text(&asked)
+                )
+            },
+        );
+        json!({"user": {}, "error": error})
     }
 
     /// POST of a review: answered, never stored.
