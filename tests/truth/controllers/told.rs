@@ -41,7 +41,9 @@ async fn told(on: &Scene, kinds: &[&str], least: usize) {
     })
     .await;
     let mut sets = list(on, "apps/v1~replicasets").await;
-    sets.sort_by_key(|set| set["metadata"]["creationTimestamp"].to_string());
+    // Two may be made within one second, which is all that a time of creation tells.
+    let revision = "/metadata/annotations/deployment.kubernetes.io~1revision";
+    sets.sort_by_key(|set| set.pointer(revision).map(ToString::to_string));
     let hashes = sets.iter().map(|set| pick(set, &["/metadata/labels"]));
     on.observe("sets", hashes.collect());
     let mut events = list(on, "v1~events").await;
