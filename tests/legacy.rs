@@ -28,7 +28,6 @@ const LEGACY: case::Case = case::Case {
         "horizontalpodautoscalers.v2beta1.autoscaling",
         "envoyfilters.v1alpha3.networking.istio.io",
     ],
-    unlike_the_lab: None,
 };
 
 #[test]

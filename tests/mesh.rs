@@ -22,7 +22,6 @@ const MODERN: case::Case = case::Case {
     waves: &[&["shop"], &["pay"], &["cart", "web"]],
     pods: case::SHOP_PODS,
     versions: &[],
-    unlike_the_lab: None,
 };
 
 #[test]

@@ -12,8 +12,6 @@ pub(crate) struct Case {
     pub(crate) pods: usize,
     /// What the plan writes in other versions than kubectl reads, as kubectl names it.
     pub(crate) versions: &'static [&'static str],
-    /// The kind of objects in which the lab, begun with a snapshot, foresees more changes than there are.
-    pub(crate) unlike_the_lab: Option<&'static str>,
 }
 
 impl Case {

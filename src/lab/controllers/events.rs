@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long the server keeps an event (`--event-ttl`).
 const KEPT: Duration = Duration::from_secs(60 * 60);
+/// How many the lab keeps at most: those of a thousand pods would take more memory than the pods.
+const MOST: usize = 1_000;
 
 const SCHEDULER: &str = "default-scheduler";
 
@@ -48,7 +50,7 @@ impl Pass<'_> {
         let mut events = self.memory.events.borrow_mut();
         events.push_back((self.instant(), key));
         while let Some((at, key)) = events.front()
-            && *at + KEPT <= self.instant()
+            && (*at + KEPT <= self.instant() || events.len() > MOST)
         {
             // What was told again since stands behind.
             if !events.iter().skip(1).any(|(_, later)| later == key) {
