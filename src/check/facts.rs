@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::mesh::version::Version;
 use crate::model::Kind;
 use crate::model::id::is_dns_label;
-use crate::model::policy::{OnFailure, Timeout};
+use crate::model::policy::OnFailure;
 use crate::source::Span;
 use crate::template::Template;
 
@@ -63,13 +63,8 @@ pub(super) enum Facts {
 }
 
 impl Facts {
-    pub(super) fn of(
-        kind: Kind,
-        with: &Tree,
-        scope: &Scope,
-        step: &Step,
-        timeout: Timeout,
-    ) -> Self {
+    /// `bounded`: it has a timeout, though it may not be known yet.
+    pub(super) fn of(kind: Kind, with: &Tree, scope: &Scope, step: &Step, bounded: bool) -> Self {
         let symbol = |name: &str| {
             with.get(name)
                 .map_or(Symbol::Any, |tree| symbol(tree, scope))
@@ -109,12 +104,7 @@ impl Facts {
                 let what = ["approval", "http", "prometheus", "command"]
                     .into_iter()
                     .find(|name| with.get(name).is_some());
-                // A timeout that is not known yet is one.
-                let own = step.timeout.is_some();
-                Self::Gate {
-                    what,
-                    bounded: own || timeout.total.is_some() || timeout.attempt.is_some(),
-                }
+                Self::Gate { what, bounded }
             }
         }
     }

@@ -45,7 +45,7 @@ use crate::graph::Drawing;
 use crate::model::action::NamespaceQuery;
 use crate::source::SourceMap;
 use crate::source::de::from_node;
-use expand::{Expander, Spot};
+use expand::Expander;
 use files::Loader;
 use names::Order;
 use parsed::{Body, Items, Plan, Steps};
@@ -251,8 +251,9 @@ impl Loading<'_> {
             done: expand::Expanded::default(),
             full: false,
         };
+        let mut timeout = None;
         if let Some(Some(root)) = self.plans.first() {
-            unroll.steps(&root.steps, &Spot::root(scope), None);
+            timeout = unroll.root(root, scope);
         }
         let expanded = unroll.done;
         safety::check(&expanded, &mut out);
@@ -269,6 +270,7 @@ impl Loading<'_> {
         let checked = root.filter(|_| wanted).map(|root| {
             outcome::checked(
                 root,
+                timeout,
                 &self.values,
                 expanded,
                 &part,

@@ -79,6 +79,9 @@ impl<'a> Names<'a> {
         let plan = self.plan;
         self.map(&plan.steps, &mut Vec::new());
         let around = vec![(&plan.steps, None)];
+        for timeout in plan.timeout.iter().chain(&plan.default_timeout) {
+            self.tree(timeout, &around);
+        }
         for (_, value) in &plan.outputs {
             self.tree(value, &around);
         }

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::tree::Tree;
 use crate::diagnostic::Code;
-use crate::model::plan::{Defaults, Input};
+use crate::model::Kind;
+use crate::model::plan::Input;
 use crate::model::policy::{OnFailure, Retry};
-use crate::model::{self, Kind};
 use crate::source::{FileId, Key, Span};
 use crate::template::{Reference, Template};
 
@@ -24,8 +24,10 @@ pub(super) struct Plan {
     pub(super) name: String,
     pub(super) inputs: IndexMap<String, Declared>,
     pub(super) outputs: Vec<(Key, Tree)>,
-    pub(super) defaults: Defaults,
-    pub(super) timeout: Option<model::Span>,
+    /// The timeout of steps that name none.
+    pub(super) default_timeout: Option<Tree>,
+    /// The timeout of the whole.
+    pub(super) timeout: Option<Tree>,
     pub(super) steps: Steps,
     /// Part of the text could not be read: what seems to be missing may be there.
     pub(super) truncated: bool,

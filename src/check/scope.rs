@@ -16,7 +16,7 @@ use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
 use crate::source::SourceMap;
-use crate::template::{Found, Lookup, Template};
+use crate::template::{Found, Lookup, Reference, Template};
 
 /// What is known of a cluster before a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -58,6 +58,19 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// Whether a name has its value only while the plan runs.
+    pub(super) fn is_late(&self, reference: &Reference) -> bool {
+        let name = reference.path.first().map(String::as_str);
+        match (reference.root.as_str(), name) {
+            ("steps" | "run", _) => true,
+            ("inputs", Some(name)) => {
+                let value = self.instance.inputs.get(name);
+                matches!(value, Some(InputValue::Deferred(..)))
+            }
+            _ => false,
+        }
+    }
+
     /// The top of a sub-plan where only its defaults are known.
     pub(super) fn defaults(plan: &Plan) -> Self {
         let inputs = plan.inputs.iter().map(|(name, declared)| {

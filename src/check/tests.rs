@@ -327,3 +327,46 @@ fn values_are_judged_by_their_schemas_wherever_they_stand() {
         assert_eq!(faults(&step), expected, "{with}");
     }
 }
+
+#[test]
+fn the_timeouts_of_a_plan_and_of_its_steps_may_be_made_of_inputs() {
+    let text = "version: 1\nname: x\ninputs:\n  long: { type: duration, default: 2h }\n  short: { type: duration, default: 3m }\ndefaults: { timeout: { attempt: \"${{ inputs.short }}\", total: 20m } }\ntimeout: ${{ inputs.long }}\nsteps:\n  a: { uses: wait-ready, with: { revision: canary } }\n  b: { uses: gate, with: { soak: 1s } }\n";
+    let outcome = checked(text, &Slice::default());
+    let Some(plan) = &outcome.checked else {
+        panic!("{}", said(&outcome));
+    };
+    assert_eq!(
+        plan.timeout().map(|span| span.to_string()),
+        Some("2h".to_owned())
+    );
+    let timeout = |at: usize| serde_json::to_value(plan.tasks()[at].timeout).unwrap();
+    assert_eq!(
+        timeout(0),
+        serde_json::json!({ "attempt": "3m", "total": "20m" })
+    );
+    assert_eq!(
+        timeout(1),
+        serde_json::json!({ "attempt": null, "total": null })
+    );
+
+    let unfit = text.replace(
+        "long: { type: duration, default: 2h }",
+        "long: { type: string, default: soon }",
+    );
+    let told = said(&checked(&unfit, &Slice::default()));
+    assert!(told.starts_with("plan.yaml:7:10: error[P0204]"), "{told}");
+    let unknown = text.replace("inputs.short", "inputs.shrt");
+    let told = said(&checked(&unknown, &Slice::default()));
+    assert!(
+        told.contains("plan.yaml:6:38: error[P0302]: there is no input `shrt`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_timeout_is_not_made_of_what_steps_give() {
+    let text = "version: 1\nname: x\ntimeout: ${{ steps.a.outputs.version }}\ndefaults: { timeout: \"${{ steps.a.outputs.version }}\" }\nsteps:\n  a: { uses: wait-ready, with: { revision: canary } }\n  b: { uses: gate, timeout: \"${{ steps.a.outputs.version }}\", with: { http: { url: \"http://x\" } } }\n";
+    let told = said(&checked(text, &Slice::default()));
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert_eq!(told.matches("P0305").count(), 3, "{told}");
+}

@@ -67,7 +67,7 @@ impl Expander<'_, '_> {
 
     fn listed(&mut self, tree: &Tree, scope: &Scope, span: Span) -> Option<Vec<Named>> {
         let known = self.known(tree, scope)?;
-        if self.late_list(&known, span) {
+        if self.late_list(&known, scope, span) {
             return None;
         }
         let Branch::Seq(items) = &known.value else {
@@ -101,11 +101,9 @@ impl Expander<'_, '_> {
     }
 
     /// The whole graph is known before the first step: a list cannot be made of what steps give.
-    fn late_list(&mut self, tree: &Tree, span: Span) -> bool {
+    fn late_list(&mut self, tree: &Tree, scope: &Scope, span: Span) -> bool {
         let references = tree.references();
-        let late = references
-            .iter()
-            .find(|reference| matches!(reference.root.as_str(), "steps" | "run"));
+        let late = references.iter().find(|reference| scope.is_late(reference));
         if let Some(late) = late {
             self.out.push(
                 Diagnostic::new(

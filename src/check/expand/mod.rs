@@ -3,6 +3,7 @@
 mod group;
 mod items;
 mod task;
+mod timeout;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,10 +19,11 @@ use super::scope::{At, ClusterFacts, Late, LateCondition, Scope, World};
 use super::shape::InputTypes;
 use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::model::Kind;
 use crate::model::policy::{OnFailure, Retry, Timeout};
+use crate::model::{self, Kind};
 use crate::source::Span;
 use crate::template::Template;
+use timeout::DefaultTimeout;
 
 /// How many tasks a plan may expand to.
 pub const MAX_TASKS: usize = 100_000;
@@ -102,6 +104,8 @@ pub(super) struct Spot {
     pub(super) groups: Rc<Vec<String>>,
     pub(super) allow: Rc<Vec<usize>>,
     pub(super) tainted: bool,
+    /// What its steps take that name no timeout.
+    pub(super) default_timeout: DefaultTimeout,
 }
 
 impl Spot {
@@ -117,6 +121,7 @@ impl Spot {
             groups: Rc::default(),
             allow: Rc::default(),
             tainted: false,
+            default_timeout: DefaultTimeout::None,
         }
     }
 
@@ -172,6 +177,18 @@ pub(super) struct Site<'s> {
 }
 
 impl Expander<'_, '_> {
+    /// Unrolls the root plan; gives its timeout.
+    pub(super) fn root(&mut self, plan: &Plan, scope: Arc<Scope>) -> Option<model::Span> {
+        let timeout = self.plan_timeout(plan, &scope);
+        let default_timeout = self.default_timeout(plan, &scope);
+        let spot = Spot {
+            default_timeout,
+            ..Spot::root(scope)
+        };
+        self.steps(&plan.steps, &spot, None);
+        timeout
+    }
+
     /// Unrolls the steps of a map; gives their last tasks.
     pub(super) fn steps(
         &mut self,

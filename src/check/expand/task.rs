@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::timeout::DefaultTimeout;
 use super::{Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
 use crate::check::facts::{Facts, forms, symbol_of};
@@ -11,14 +12,12 @@ use crate::check::names::Whom;
 use crate::check::parsed::{Declared, Plan};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
-use crate::check::shape::InputTypes;
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::action::InstallRevision;
 use crate::model::policy::Timeout;
 use crate::model::{Action, Kind};
-use crate::source::de::from_node;
 
 impl Expander<'_, '_> {
     /// A step of a kind.
@@ -44,7 +43,10 @@ impl Expander<'_, '_> {
         draft.kind = Some(kind);
         draft.retry = site.step.retry.clone();
         draft.timeout = self.timeout(site, spot, is_wait(kind, &tree));
-        draft.facts = Facts::of(kind, &tree, &spot.scope, site.step, draft.timeout);
+        let bounded = site.step.timeout.is_some()
+            || draft.timeout != Timeout::default()
+            || matches!(spot.default_timeout, DefaultTimeout::Unknown) && !is_wait(kind, &tree);
+        draft.facts = Facts::of(kind, &tree, &spot.scope, site.step, bounded);
         if !alone {
             Self::reads(site, &mut draft);
         }
@@ -111,42 +113,6 @@ impl Expander<'_, '_> {
         }
     }
 
-    /// The timeout of a step; `waits`: it is an approval or a soak, which defaults do not bound.
-    fn timeout(&mut self, site: Site<'_>, spot: &Spot, waits: bool) -> Timeout {
-        let own = self.own_timeout(site, spot);
-        if waits {
-            return own.unwrap_or_default();
-        }
-        let default = self
-            .plan(&spot.scope)
-            .and_then(|plan| plan.defaults.timeout);
-        match (own, default) {
-            (Some(own), Some(default)) => Timeout {
-                attempt: own.attempt.or(default.attempt),
-                total: own.total.or(default.total),
-            },
-            (own, default) => own.or(default).unwrap_or_default(),
-        }
-    }
-
-    pub(super) fn own_timeout(&mut self, site: Site<'_>, spot: &Spot) -> Option<Timeout> {
-        let tree = site.step.timeout.as_ref()?;
-        if tree.is_literal() {
-            return from_node(&tree.node()?).ok();
-        }
-        let schema = schema::timeout();
-        // What is wrong whatever the values are was told already.
-        let types = InputTypes(&self.plan(&spot.scope)?.inputs);
-        let mut told = Diagnostics::new();
-        if !schema::validate(schema, tree, tree.span, &types, true, &mut told) {
-            return None;
-        }
-        let known = self.known(tree, &spot.scope)?;
-        let node = known.node()?;
-        let sound = schema::validate(schema, &known, tree.span, &NoTypes, true, self.out);
-        sound.then(|| from_node(&node).ok())?
-    }
-
     /// A sub-plan.
     pub(super) fn sub_plan(
         &mut self,
@@ -166,10 +132,7 @@ impl Expander<'_, '_> {
         };
         let mut draft = self.draft(site, name, spot, alone, Role::Open);
         draft.id = format!("{name}:open");
-        draft.timeout = self.own_timeout(site, spot).unwrap_or(Timeout {
-            attempt: None,
-            total: plan.timeout,
-        });
+        let own = self.own_timeout(site, spot);
         let open = self.push(draft);
         let inputs = self.inputs(site, spot, plan, with);
         let instance = Instance {
@@ -182,7 +145,13 @@ impl Expander<'_, '_> {
             instance: Arc::new(instance),
             items: Vec::new(),
         };
+        let total = self.plan_timeout(plan, &scope);
+        self.done.tasks[open].timeout = own.unwrap_or(Timeout {
+            attempt: None,
+            total,
+        });
         let mut inner = Self::inside(spot, name, &site.step.key.text, open);
+        inner.default_timeout = self.default_timeout(plan, &scope);
         inner.scope = Arc::new(scope);
         let orders = self.orders;
         let frame = super::Frame::new(None, &plan.steps);

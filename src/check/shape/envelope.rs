@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::step::Reader;
-use super::{InputTypes, Shaper};
 use crate::check::parsed::Allowed;
 use crate::check::schema;
 use crate::check::tree::{Tree, no_template};
@@ -79,26 +78,11 @@ impl Reader<'_, '_, '_, '_> {
 
     pub(super) fn timeout(&mut self) -> Option<Tree> {
         let entry = self.fields.get("timeout")?;
-        let tree = Tree::parse(&entry.value, &mut self.shaper.out);
-        let Shaper {
-            inputs,
-            out,
-            truncated,
-            ..
-        } = &mut *self.shaper;
-        schema::validate(
-            schema::timeout(),
-            &tree,
-            entry.key.span,
-            &InputTypes(inputs),
-            *truncated,
-            out,
-        );
-        Some(tree)
+        Some(self.shaper.templated(schema::timeout(), entry))
     }
 
     pub(super) fn retry(&mut self, is_kind: bool) -> Retry {
-        let defaults = self.shaper.defaults.retry.clone().unwrap_or_default();
+        let defaults = self.shaper.default_retry.clone();
         let Some(entry) = self.fields.get("retry") else {
             return defaults;
         };

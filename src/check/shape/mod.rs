@@ -17,7 +17,7 @@ use crate::model::id::is_step_id;
 use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
 use crate::model::policy::{Attempts, Retry};
 use crate::source::de::from_node;
-use crate::source::{Entry, FileId, Key, Node, Span};
+use crate::source::{Entry, FileId, Key, Node, Span, Value};
 use crate::template::{Type, Types};
 
 use indexmap::IndexMap;
@@ -29,7 +29,8 @@ pub(super) struct Shaper<'l, 'r> {
     pub(super) dir: PathBuf,
     pub(super) truncated: bool,
     inputs: IndexMap<String, Declared>,
-    defaults: Defaults,
+    default_timeout: Option<Tree>,
+    default_retry: Retry,
 }
 
 /// The types of the inputs, for the expressions of a file.
@@ -76,7 +77,8 @@ impl<'l, 'r> Shaper<'l, 'r> {
             dir,
             truncated,
             inputs: IndexMap::new(),
-            defaults: Defaults::default(),
+            default_timeout: None,
+            default_retry: Retry::default(),
         }
     }
 
@@ -110,7 +112,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         }
         let timeout = fields
             .get("timeout")
-            .and_then(|entry| self.read(schema::duration(), entry));
+            .map(|entry| self.templated(schema::duration(), entry));
         let steps = match fields.get("steps") {
             Some(entry) => self.steps(entry),
             None => Steps {
@@ -128,7 +130,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
             name: name.unwrap_or_default(),
             inputs: self.inputs,
             outputs,
-            defaults: self.defaults,
+            default_timeout: self.default_timeout,
             timeout,
             steps,
             truncated: self.truncated,
@@ -152,17 +154,23 @@ impl<'l, 'r> Shaper<'l, 'r> {
     }
 
     fn defaults(&mut self, entry: &Entry) {
-        let Some(defaults) = self.read::<Defaults>(schema::defaults(), entry) else {
-            return;
-        };
-        if let Some(retry) = &defaults.retry {
-            let place = entry
-                .value
-                .pointer("/retry/attempts")
-                .map_or(entry.key.span, |(_, node)| node.span);
-            self.unlimited(retry, place);
+        let inner = &entry.value;
+        // Of all defaults the timeout alone may hold expressions: the rest is read without it.
+        let mut rest = entry.clone();
+        if let Value::Map(entries) = &mut rest.value.value {
+            entries.retain(|entry| entry.key.text != "timeout");
         }
-        self.defaults = defaults;
+        if let Some(defaults) = self.read::<Defaults>(schema::defaults(), &rest) {
+            self.default_retry = defaults.retry.unwrap_or_default();
+        }
+        self.default_timeout = inner
+            .entry("timeout")
+            .map(|entry| self.templated(schema::timeout(), entry));
+        let place = inner
+            .pointer("/retry/attempts")
+            .map_or(entry.key.span, |(_, node)| node.span);
+        let retry = self.default_retry.clone();
+        self.unlimited(&retry, place);
     }
 
     /// An unlimited retry needs a budget.
@@ -301,6 +309,20 @@ impl<'l, 'r> Shaper<'l, 'r> {
                 None
             }
         }
+    }
+
+    /// A value that may hold expressions, checked against its schema as far as it is known.
+    fn templated(&mut self, schema: &'static Schema, entry: &Entry) -> Tree {
+        let tree = Tree::parse(&entry.value, &mut self.out);
+        schema::validate(
+            schema,
+            &tree,
+            entry.key.span,
+            &InputTypes(&self.inputs),
+            self.truncated,
+            &mut self.out,
+        );
+        tree
     }
 
     /// A tree that may hold no expression.

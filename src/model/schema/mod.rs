@@ -16,6 +16,8 @@ use super::file::{PlanFile, StepFile};
 pub fn plan_schema() -> Value {
     let mut generator = generator();
     let mut plan = shape::tidy(PlanFile::json_schema(&mut generator).to_value());
+    allow_in(&mut plan, &["timeout"]);
+    allow_in(&mut plan["properties"]["defaults"], &["timeout"]);
     shape::widen_text(&mut plan);
     if let Some(value) = plan.pointer_mut("/properties/outputs/additionalProperties/properties") {
         value["value"]["examples"] = json!(["${{ steps.ready.outputs.pods }}"]);

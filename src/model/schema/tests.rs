@@ -138,6 +138,14 @@ fn templates_and_unquoted_numbers_are_taken() {
 }
 
 #[test]
+fn timeouts_may_be_templates_wherever_they_stand() {
+    let plan = yaml(
+        "{version: 1, name: x, timeout: '${{ inputs.t }}', defaults: {timeout: {total: '${{ inputs.t }}'}}, steps: {a: {uses: gate, with: {soak: 1s}}}}",
+    );
+    assert_eq!(errors(&plan_schema(), &plan), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_wrong_is_said_once_and_where_it_is() {
     for (kind, with, expected) in [
         (
