@@ -370,3 +370,61 @@ fn a_timeout_is_not_made_of_what_steps_give() {
     assert_eq!(told.lines().count(), 3, "{told}");
     assert_eq!(told.matches("P0305").count(), 3, "{told}");
 }
+
+#[test]
+fn what_an_input_allows_must_be_of_its_type() {
+    let told = |declared: &str| {
+        let text = format!(
+            "version: 1\nname: x\ninputs:\n  a: {{ {declared} }}\nsteps:\n  b: {{ uses: gate, timeout: 1h, with: {{ approval: {{ message: \"${{{{ inputs.a }}}}\" }} }} }}\n"
+        );
+        said(&checked(&text, &Slice::default()))
+    };
+    for (declared, wrong) in [
+        ("type: number, default: 1, enum: [1, two]", "two"),
+        ("type: bool, default: true, enum: [true, 1]", "1]"),
+        ("type: list, items: number, default: [1], enum: [x]", "x]"),
+        ("type: number, default: 1, pattern: '^1'", "pattern"),
+        (
+            "type: list, items: bool, default: [true], pattern: t",
+            "pattern",
+        ),
+        ("type: map, default: {}, pattern: t", "pattern"),
+        ("type: string, default: a, pattern: '('", "'('"),
+    ] {
+        let told = told(declared);
+        let column = declared.find(wrong).unwrap() + "  a: { ".len() + 1;
+        let expected = format!("plan.yaml:4:{column}: error[P0609]");
+        assert!(
+            told.starts_with(&expected) && told.lines().count() == 1,
+            "{declared}: {told}"
+        );
+    }
+    for sound in [
+        "type: number, default: 1, enum: [1, 2.5]",
+        "type: list, default: [a], enum: [a, b], pattern: '^[ab]$'",
+        "type: version, default: '1.10', enum: ['1.10', 1.9.1]",
+        "type: duration, default: 10m, pattern: 'm$'",
+    ] {
+        assert_eq!(told(sound), "", "{sound}");
+    }
+    let unquoted = told("type: version, default: '1.10', enum: [1.10]");
+    assert!(
+        unquoted.contains("warning[P0207]") && unquoted.lines().count() == 1,
+        "{unquoted}"
+    );
+}
+
+#[test]
+fn the_names_given_to_a_step_of_an_unknown_kind_are_looked_at() {
+    let text = "version: 1\nname: x\ninputs: { used: { type: string, default: a } }\nsteps:\n  a: { uses: zzzzzz, with: { x: \"${{ inputs.used }}\", y: [\"${{ inputs.gone }}\"], z: \"${{ steps.none.outcome }}\" } }\n  b: { with: { x: \"${{ inputs.other }}\" } }\n";
+    let told = said(&checked(text, &Slice::default()));
+    let codes: Vec<&str> = told
+        .lines()
+        .filter_map(|line| line.get(line.find('[')? + 1..line.find(']')?))
+        .collect();
+    assert_eq!(
+        codes,
+        ["P0208", "P0302", "P0301", "P0203", "P0302"],
+        "{told}"
+    );
+}

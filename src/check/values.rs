@@ -35,6 +35,31 @@ pub(super) fn fit(
     Ok(value)
 }
 
+/// One of the values that the `enum` of an input allows: of a list, for its items.
+pub(super) fn option(input: &Input, tree: &Tree, out: &mut Diagnostics) -> Result<Json, Mismatch> {
+    match (input.kind, input.items) {
+        (InputType::List, None) if matches!(tree.value, Branch::Map(_)) => Ok(tree.to_json()),
+        (InputType::List, items) => typed(items.unwrap_or(InputType::String), None, tree, out),
+        (kind, _) => typed(kind, None, tree, out),
+    }
+}
+
+/// Whether the value of an input, or each item of its list, is a text.
+pub(super) fn is_text(input: &Input) -> bool {
+    let kind = match input.kind {
+        InputType::List => input.items.unwrap_or(InputType::String),
+        kind => kind,
+    };
+    match kind {
+        InputType::Number | InputType::Bool | InputType::List | InputType::Map => false,
+        InputType::String
+        | InputType::Version
+        | InputType::Revision
+        | InputType::Namespace
+        | InputType::Duration => true,
+    }
+}
+
 fn typed(
     kind: InputType,
     items: Option<InputType>,

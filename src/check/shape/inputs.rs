@@ -64,7 +64,12 @@ impl Shaper<'_, '_> {
             declared.broken = true;
         }
         if let Some(pattern) = &declared.input.pattern {
-            if let Ok(regex) = regex::Regex::new(pattern) {
+            if !values::is_text(&declared.input) {
+                let span = node
+                    .entry("pattern")
+                    .map_or(declared.key, |entry| entry.key.span);
+                self.contradiction("`pattern` is for text", span, "this is no text");
+            } else if let Ok(regex) = regex::Regex::new(pattern) {
                 declared.pattern = Some(regex);
             } else {
                 self.contradiction(
@@ -79,6 +84,25 @@ impl Shaper<'_, '_> {
             self.contradiction("`enum` allows nothing", place("enum"), "is empty");
             declared.broken = true;
         }
+        if let Some(options) = node.get("enum").filter(|_| !declared.broken) {
+            self.options(declared, options);
+        }
+    }
+
+    /// Reads the values of `enum` as what they are compared with: by the type of the input.
+    fn options(&mut self, declared: &mut Declared, node: &Node) {
+        let mut options = Vec::new();
+        for node in node.as_seq() {
+            match values::option(&declared.input, &Tree::from_node(node), &mut self.out) {
+                Ok(option) => options.push(option),
+                Err(Mismatch { span, message }) => {
+                    let message = format!("a value of `enum` does not fit its input: {message}");
+                    self.contradiction(&message, span, "does not fit");
+                    declared.broken = true;
+                }
+            }
+        }
+        declared.input.options = Some(options);
     }
 
     fn default(&mut self, declared: &mut Declared, node: &Node, name: &str) {
