@@ -201,7 +201,7 @@ impl Loading<'_> {
                         self.queries(&plan.steps, &node, &Scope::defaults(plan), found);
                     }
                 }
-                Body::Kind(..) | Body::SubPlan { .. } | Body::Unknown => {}
+                Body::Kind(..) | Body::SubPlan { .. } | Body::Unknown(_) => {}
             }
         }
     }

@@ -167,9 +167,11 @@ impl<'a> Names<'a> {
             self.tree(timeout, around);
         }
         match &step.body {
-            Body::Kind(_, with, _) | Body::SubPlan { with, .. } => self.tree(with, around),
+            Body::Kind(_, with, _) | Body::SubPlan { with, .. } | Body::Unknown(Some(with)) => {
+                self.tree(with, around);
+            }
             Body::Group(group) => self.map(&group.steps, around),
-            Body::Unknown => {}
+            Body::Unknown(None) => {}
         }
         if variable.is_some() {
             self.variables.pop();
@@ -381,7 +383,7 @@ impl<'a> Names<'a> {
     fn output(&mut self, of: &'a Step, output: &str, reference: &Reference, around: &Around<'a>) {
         let id = &of.key.text;
         let known: Vec<&str> = match &of.body {
-            Body::Unknown | Body::SubPlan { plan: None, .. } => return,
+            Body::Unknown(_) | Body::SubPlan { plan: None, .. } => return,
             _ if of.for_each.is_some() => Vec::new(),
             Body::Kind(kind, ..) => kind.outputs().iter().map(|(name, _)| *name).collect(),
             Body::SubPlan {

@@ -81,8 +81,8 @@ pub(super) enum Body {
         with: Tree,
     },
     Group(Box<Group>),
-    /// A diagnostic speaks of it already.
-    Unknown,
+    /// A diagnostic speaks of it already; with what is given to it, for the names in it.
+    Unknown(Option<Tree>),
 }
 
 /// The inside of a group.

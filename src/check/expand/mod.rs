@@ -267,7 +267,7 @@ impl Expander<'_, '_> {
                 self.task(site, name, spot, alone, (*kind, with, *sound))
             }
             Body::SubPlan { plan, with } => self.sub_plan(site, name, spot, alone, *plan, with),
-            Body::Group(_) | Body::Unknown => {
+            Body::Group(_) | Body::Unknown(_) => {
                 let mut draft = self.draft(site, name, spot, alone, Role::Wave);
                 draft.facts = Facts::Anything;
                 self.push(draft)

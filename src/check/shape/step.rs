@@ -62,7 +62,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
     pub(super) fn read(mut self) -> Step {
         let body = self.body();
         let for_each = self.for_each();
-        let is_kind = matches!(body, Body::Kind(..) | Body::Unknown);
+        let is_kind = matches!(body, Body::Kind(..) | Body::Unknown(_));
         let on_failure = self.on_failure();
         Step {
             key: self.key.clone(),
@@ -116,9 +116,14 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
                             .help("a step has `uses`, a group has `steps`"),
                     );
                 }
-                Body::Unknown
+                self.unknown(self.fields.get("with"))
             }
         }
+    }
+
+    /// What the step does is not known: the names in its parameters are looked at all the same.
+    fn unknown(&mut self, with: Option<&Entry>) -> Body {
+        Body::Unknown(with.map(|with| Tree::parse(&with.value, &mut self.shaper.out)))
     }
 
     fn conflict(&mut self, entry: &Entry, message: &str, other: Span) {
@@ -131,7 +136,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
 
     fn uses(&mut self, entry: &Entry) -> Body {
         let Some(text) = self.shaper.word(&entry.value, "`uses`") else {
-            return Body::Unknown;
+            return self.unknown(self.fields.get("with"));
         };
         let with = self.fields.get("with");
         match Uses::parse(&text) {
@@ -173,7 +178,7 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         self.push(problem);
         match suggest::closest(text, names).and_then(Kind::from_name) {
             Some(kind) => self.with(kind, with),
-            None => Body::Unknown,
+            None => self.unknown(with),
         }
     }
 
