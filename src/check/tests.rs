@@ -375,7 +375,7 @@ fn a_timeout_is_not_made_of_what_steps_give() {
 fn what_an_input_allows_must_be_of_its_type() {
     let told = |declared: &str| {
         let text = format!(
-            "version: 1\nname: x\ninputs:\n  a: {{ {declared} }}\nsteps:\n  b: {{ uses: gate, timeout: 1h, with: {{ approval: {{ message: \"${{{{ inputs.a }}}}\" }} }} }}\n"
+            "version: 1\nname: x\ninputs:\n  a: {{ {declared} }}\nsteps:\n  b: {{ uses: gate, timeout: 1h, with: {{ approval: {{ message: \"m ${{{{ inputs.a }}}}\" }} }} }}\n"
         );
         said(&checked(&text, &Slice::default()))
     };
