@@ -291,7 +291,7 @@ async fn another_managers_field_is_named_and_can_be_taken_over() {
     });
     let path = "/api/v1/namespaces/default/configmaps/a?fieldManager=helm";
     server
-        .request("helm", "PUT", path, server.seed(&theirs))
+        .request("helm", "PUT", path, (*server.seed(&theirs)).clone())
         .unwrap();
     let mine = Object::new(config_map("a", "mine"));
     let error = cluster.apply(&mine, false).await.unwrap_err();

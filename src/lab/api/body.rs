@@ -12,6 +12,7 @@ use super::store::Key;
 use super::versions;
 use serde_json::Value;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Why a body was not read.
 pub(super) enum Undecoded {
@@ -78,11 +79,15 @@ impl Call {
         )
     }
 
-    /// The object in the version asked for.
-    pub(super) fn present(&self, object: &Value) -> Value {
-        let mut shown = object.clone();
+    /// The object in the version asked for: mostly the very one that is stored.
+    pub(super) fn present(&self, object: &Arc<Value>) -> Arc<Value> {
+        let api_version = self.target.api_version();
+        if object["kind"] == *self.target.resource.kind && object["apiVersion"] == *api_version {
+            return Arc::clone(object);
+        }
+        let mut shown = (**object).clone();
         shown["kind"] = json!(self.target.resource.kind);
-        versions::convert(shown, &self.target.api_version())
+        Arc::new(versions::convert(shown, &api_version))
     }
 
     /// A body as it comes back from the version in which it is kept.

@@ -68,11 +68,7 @@ pub(super) fn commit(
     if outdated {
         return Err(modified(call));
     }
-    let seen = if before["apiVersion"] == call.target.api_version() {
-        Arc::clone(before)
-    } else {
-        Arc::new(call.present(before))
-    };
+    let seen = call.present(before);
     let mut after = restrict(call, &seen, after);
     keep_system_metadata(&seen, &mut after);
     defaults::fill(&mut after, &resource.kind, &call.target.version);

@@ -31,7 +31,7 @@ impl Shared {
             Outcome::Waits(object) => Reply::ok(call.present(&object)),
             // Pods answer with themselves, as all resources do that delete gracefully.
             Outcome::Gone(object) if call.target.resource.kind == "Pod" => {
-                let mut last = call.present(&object);
+                let mut last = Arc::unwrap_or_clone(call.present(&object));
                 if object::is_terminating(&object) {
                     object::set_meta(&mut last, "deletionGracePeriodSeconds", json!(0));
                 } else {

@@ -178,7 +178,7 @@ impl ApiServer {
         method: &str,
         path: &str,
         body: Value,
-    ) -> Result<Value, StatusError> {
+    ) -> Result<Arc<Value>, StatusError> {
         service::direct(&self.shared, agent, method, path, body)
     }
 
@@ -186,7 +186,7 @@ impl ApiServer {
     ///
     /// # Panics
     /// Where the server refuses it: the contents of a lab are the program's own.
-    pub fn seed(&self, object: &Value) -> Value {
+    pub fn seed(&self, object: &Value) -> Arc<Value> {
         match self.try_seed(object) {
             Ok(stored) => stored,
             Err(error) => panic!("the lab refuses {object}: {error}"),
@@ -194,7 +194,7 @@ impl ApiServer {
     }
 
     /// Like [`Self::seed`], for contents that come from elsewhere.
-    pub fn try_seed(&self, object: &Value) -> Result<Value, StatusError> {
+    pub fn try_seed(&self, object: &Value) -> Result<Arc<Value>, StatusError> {
         let (collection, path) = self.path(object)?;
         let mut stored = match self.request("lab", "POST", &collection, object.clone()) {
             Err(error) if error.reason() == "AlreadyExists" => {
@@ -206,8 +206,9 @@ impl ApiServer {
             .resource
             .has("status");
         if with_status && !object["status"].is_null() {
-            stored["status"] = object["status"].clone();
-            stored = self.request("lab", "PUT", &format!("{path}/status"), stored)?;
+            let mut next = Arc::unwrap_or_clone(stored);
+            next["status"] = object["status"].clone();
+            stored = self.request("lab", "PUT", &format!("{path}/status"), next)?;
         }
         Ok(stored)
     }
@@ -267,12 +268,8 @@ impl ApiServer {
     }
 
     /// An object as stored; `resource` is `plural.group`.
-    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.shared
-            .state()
-            .store
-            .get(&Key::new(resource, namespace, name))
-            .map(|found| (**found).clone())
+    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.stored(&Key::new(resource, namespace, name))
     }
 
     /// An object as stored.

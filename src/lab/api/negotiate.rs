@@ -4,6 +4,7 @@ use super::object;
 use super::table::Printer;
 use serde_json::Value;
 use serde_json::json;
+use std::sync::Arc;
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,12 @@ impl Form {
     }
 
     /// Brings an answer into this form; failures and other kinds stay.
-    pub(super) fn shape(self, printer: &Printer, now: jiff::Timestamp, value: Value) -> Value {
+    pub(super) fn shape(
+        self,
+        printer: &Printer,
+        now: jiff::Timestamp,
+        value: Arc<Value>,
+    ) -> Arc<Value> {
         if value["kind"] == "Status" {
             return value;
         }
@@ -43,10 +49,12 @@ impl Form {
             Self::Full => value,
             Self::Metadata if value["items"].is_array() => {
                 let items: Vec<Value> = object::items(&value, "items").map(metadata_only).collect();
-                json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"], "items": items})
+                Arc::new(
+                    json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"], "items": items}),
+                )
             }
-            Self::Metadata => metadata_only(&value),
-            Self::Table => printer.render(now, &value),
+            Self::Metadata => Arc::new(metadata_only(&value)),
+            Self::Table => Arc::new(printer.render(now, &value)),
         }
     }
 }

@@ -205,11 +205,13 @@ impl Shared {
                 metadata["continue"] = json!(format!("{revision}/{}/{}", key.namespace, key.name));
             }
         }
-        let items: Vec<Value> = found.iter().map(|(_, value)| item(call, value)).collect();
-        Ok(Reply::ok(json!({
+        let mut list = json!({
             "kind": format!("{}List", call.target.resource.kind), "apiVersion": call.target.api_version(),
-            "metadata": metadata, "items": items,
-        })))
+            "metadata": metadata,
+        });
+        // `json!` would copy them.
+        list["items"] = found.iter().map(|(_, value)| item(call, value)).collect();
+        Ok(Reply::ok(list))
     }
 }
 
@@ -223,8 +225,8 @@ pub(super) fn list_metadata(call: &Call, revision: u64) -> Value {
 }
 
 /// Items of built-in lists carry no kind; those of custom resources do.
-pub(super) fn item(call: &Call, value: &Value) -> Value {
-    let mut item = call.present(value);
+pub(super) fn item(call: &Call, value: &Arc<Value>) -> Value {
+    let mut item = Arc::unwrap_or_clone(call.present(value));
     if !call.target.resource.is_custom() {
         object::remove(&mut item, "kind");
         object::remove(&mut item, "apiVersion");

@@ -94,21 +94,21 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) code: u16,
-    pub(super) body: Value,
+    pub(super) body: Arc<Value>,
     /// What the client should know besides.
     pub(super) warnings: Vec<String>,
 }
 
 impl Reply {
-    pub(super) fn ok(body: Value) -> Self {
+    pub(super) fn ok(body: impl Into<Arc<Value>>) -> Self {
         Self {
             code: 200,
-            body,
+            body: body.into(),
             warnings: Vec::new(),
         }
     }
 
-    pub(super) fn created(body: Value) -> Self {
+    pub(super) fn created(body: impl Into<Arc<Value>>) -> Self {
         Self {
             code: 201,
             ..Self::ok(body)

@@ -449,7 +449,7 @@ pub(super) fn direct(
     method: &str,
     path: &str,
     body: Value,
-) -> Result<Value, StatusError> {
+) -> Result<Arc<Value>, StatusError> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let call = Call {
         target: shared.resolve(path)?,

@@ -60,7 +60,7 @@ impl Shared {
                 &[cause],
             ));
         }
-        let mut after = call.present(&before);
+        let mut after = Arc::unwrap_or_clone(call.present(&before));
         after["spec"]["replicas"] = json!(wanted["spec"]["replicas"].as_u64().unwrap_or(0));
         if let Some(revision) = wanted["metadata"]["resourceVersion"].as_str() {
             object::set_meta(&mut after, "resourceVersion", json!(revision));

@@ -22,7 +22,7 @@ const BOOKMARKS: Duration = Duration::from_secs(60);
 const DEFAULT_TIMEOUT: u64 = 45 * 60;
 
 /// Turns an object into what the client asked for: itself, its metadata or a table.
-pub(super) type Shape = Box<dyn Fn(Value) -> Value + Send + Sync>;
+pub(super) type Shape = Box<dyn Fn(Arc<Value>) -> Arc<Value> + Send + Sync>;
 
 /// One running watch.
 struct Watch {
@@ -33,7 +33,8 @@ struct Watch {
     news: News,
     cuts: News,
     seen: u64,
-    pending: VecDeque<Value>,
+    /// Lines to be sent.
+    pending: VecDeque<Bytes>,
     ends: Instant,
     bookmark: Option<Instant>,
     cut_after: Option<usize>,
@@ -129,7 +130,7 @@ impl Watch {
                 if let Some(left) = &mut self.cut_after {
                     *left = left.checked_sub(1)?;
                 }
-                return Some(Bytes::from(format!("{event}\n")));
+                return Some(event);
             }
             if self.over || self.cut_after == Some(0) {
                 return None;
@@ -184,13 +185,12 @@ impl Watch {
     fn end_as_too_old(&mut self, from: u64, compacted: u64) {
         let message = format!("too old resource version: {from} ({compacted})");
         let error = StatusError::expired(message);
-        self.pending
-            .push_back(json!({"type": "ERROR", "object": *error.status}));
+        self.pending.push_back(line("ERROR", &error.status));
         self.over = true;
     }
 
     /// With a selector an object that begins to match is ADDED, one that ceases is DELETED.
-    fn translate(&self, change: &Change) -> Option<Value> {
+    fn translate(&self, change: &Change) -> Option<Bytes> {
         let was = change
             .before
             .as_ref()
@@ -210,22 +210,25 @@ impl Watch {
                     "resourceVersion",
                     json!(change.revision.to_string()),
                 );
-                Some(self.event("DELETED", &last))
+                Some(self.event("DELETED", &Arc::new(last)))
             }
         }
     }
 
-    fn event(&self, kind: &str, object: &Value) -> Value {
-        json!({"type": kind, "object": (self.shape)(self.call.present(object))})
+    fn event(&self, kind: &str, object: &Arc<Value>) -> Bytes {
+        line(kind, &(self.shape)(self.call.present(object)))
     }
 
-    fn bookmark_event(&self, initial: bool) -> Value {
-        let mut object = self
-            .call
-            .present(&json!({"metadata": {"resourceVersion": self.seen.to_string()}}));
+    fn bookmark_event(&self, initial: bool) -> Bytes {
+        let mut object = json!({"metadata": {"resourceVersion": self.seen.to_string()}});
         if initial {
             object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        json!({"type": "BOOKMARK", "object": (self.shape)(object)})
+        self.event("BOOKMARK", &Arc::new(object))
     }
+}
+
+/// One event as it is sent.
+fn line(kind: &str, object: &Value) -> Bytes {
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
 }

@@ -215,12 +215,12 @@ impl Shared {
         let mut after = match content_type {
             "application/json-patch+json" => patch::json::patch(&shown, body)?,
             "application/merge-patch+json" => {
-                let mut after = shown;
+                let mut after = Arc::unwrap_or_clone(shown);
                 patch::merge::patch(&mut after, body);
                 after
             }
             "application/strategic-merge-patch+json" if !custom => {
-                let mut after = shown;
+                let mut after = Arc::unwrap_or_clone(shown);
                 patch::strategic::patch(&mut after, body);
                 after
             }

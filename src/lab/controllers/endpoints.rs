@@ -177,7 +177,7 @@ fn slice(pass: &Pass<'_>, service: &Value, pods: &[Arc<Value>]) {
         json!([owner_reference(service)]),
     );
     let found = pass.controlled(service, SLICES);
-    let found = found.first().map(|found| (**found).clone());
+    let found = found.into_iter().next();
     put(pass, service, found, wanted, pods, &["endpoints", "ports"]);
 }
 
@@ -185,12 +185,15 @@ fn slice(pass: &Pass<'_>, service: &Value, pods: &[Arc<Value>]) {
 fn put(
     pass: &Pass<'_>,
     service: &Value,
-    found: Option<Value>,
+    found: Option<Arc<Value>>,
     mut wanted: Value,
     pods: &[Arc<Value>],
     fields: &[&str],
 ) {
-    let known = found.as_ref().map(Value::to_string).unwrap_or_default();
+    let known = found
+        .as_ref()
+        .map(|found| found.to_string())
+        .unwrap_or_default();
     let is_new = |pod: &&Arc<Value>| !known.contains(object::meta(pod, "uid"));
     let became_ready = pods
         .iter()
@@ -208,7 +211,7 @@ fn put(
         }
         return;
     };
-    let mut next = found.clone();
+    let mut next = (*found).clone();
     object::set_meta(&mut next, "labels", wanted["metadata"]["labels"].clone());
     for field in fields {
         next[*field] = wanted[*field].clone();

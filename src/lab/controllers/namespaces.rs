@@ -45,7 +45,7 @@ fn furnish(pass: &Pass<'_>, namespace: &str) {
         // A snapshot leaves out the data of what no plan reads.
         Some(found) if found["data"].is_null() => {}
         Some(found) => {
-            let mut next = found.clone();
+            let mut next = (*found).clone();
             next["data"] = data;
             pass.update(&found, &next);
         }

@@ -167,7 +167,7 @@ impl<'look> Pass<'look> {
     }
 
     /// Creates an object.
-    pub(super) fn create(&self, object: Value) -> Result<Value, StatusError> {
+    pub(super) fn create(&self, object: Value) -> Result<Arc<Value>, StatusError> {
         let created = self
             .api
             .path(&object)
@@ -188,7 +188,10 @@ impl<'look> Pass<'look> {
         if seen["status"] == status {
             return false;
         }
-        let mut next = seen.clone();
+        let mut next = json!({});
+        for field in ["apiVersion", "kind", "metadata"] {
+            next[field] = seen[field].clone();
+        }
         next["status"] = status;
         self.send("PUT", seen, "/status", next)
     }

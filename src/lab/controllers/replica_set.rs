@@ -42,14 +42,18 @@ fn scale(pass: &mut Pass<'_>, set: &Value) -> Option<String> {
             return Some(why);
         }
     }
+    let excess = pods.len().saturating_sub(wanted);
+    if excess == 0 {
+        return None;
+    }
     // Not ready before ready, then the youngest first.
-    pods.sort_by_key(|pod| {
+    pods.sort_by_cached_key(|pod| {
         (
             is_ready(pod),
             std::cmp::Reverse(object::meta(pod, "creationTimestamp").to_owned()),
         )
     });
-    for pod in pods.iter().take(pods.len().saturating_sub(wanted)) {
+    for pod in pods.iter().take(excess) {
         pass.delete_pod(set, pod);
     }
     None

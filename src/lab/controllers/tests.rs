@@ -34,7 +34,12 @@ impl Cluster {
     }
 
     /// Waits in virtual time until the object satisfies the predicate.
-    async fn until(&self, resource: &str, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    async fn until(
+        &self,
+        resource: &str,
+        name: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Arc<Value> {
         let mut news = self.api.revisions();
         let waited = async {
             loop {

@@ -237,8 +237,9 @@ impl Scenario {
             objects.iter().try_for_each(|one| put(api, one))?;
             let kind = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
             if tag == DEFAULT
-                && let Some(mut plain) = api.object(kind, "", "istio-sidecar-injector")
+                && let Some(plain) = api.object(kind, "", "istio-sidecar-injector")
             {
+                let mut plain = Arc::unwrap_or_clone(plain);
                 shape::deactivate(&mut plain);
                 put(api, &plain)?;
             }

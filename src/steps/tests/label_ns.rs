@@ -48,7 +48,7 @@ async fn a_name_without_an_injector_is_refused_before_anything_changes() {
 #[tokio::test(start_paused = true)]
 async fn a_second_injector_that_would_match_is_refused() {
     let mesh = Mesh::new();
-    let mut twin = mesh
+    let injector = mesh
         .server
         .object(
             "mutatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -56,6 +56,7 @@ async fn a_second_injector_that_would_match_is_refused() {
             "istio-sidecar-injector-canary",
         )
         .unwrap();
+    let mut twin = (*injector).clone();
     twin["metadata"] = json!({ "name": "twin", "labels": { "istio.io/rev": "canary" } });
     mesh.server.seed(&twin);
     let error = mesh

@@ -28,7 +28,7 @@ async fn the_pods_that_hold_a_rollout_up_are_named_with_their_cause() {
     }));
     mesh.workload("old", "default", &json!({ "replicas": 6 }));
     let stored = mesh.server.object("deployments.apps", "shop", "old");
-    let mut deployment = stored.unwrap();
+    let mut deployment = (*stored.unwrap()).clone();
     deployment["status"] = json!({ "observedGeneration": 9, "replicas": 6, "updatedReplicas": 2, "availableReplicas": 2 });
     mesh.server.seed(&deployment);
     for number in 1..=4 {

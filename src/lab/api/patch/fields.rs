@@ -250,7 +250,7 @@ pub fn difference(before: &Value, after: &Value, custom: bool) -> (FieldSet, Fie
     (set, removed)
 }
 
-/// Inserts what `after` has and `before` has not, or has otherwise.
+/// Inserts what `after` has and `before` has not, or has otherwise; the two are not equal.
 fn compare<'path>(
     before: &Value,
     after: &'path Value,
@@ -260,15 +260,18 @@ fn compare<'path>(
     set: &mut FieldSet,
 ) {
     match after {
-        _ if before == after => {}
         Value::Object(map) if !(map.is_empty() || lists::map_is_atomic(names, custom)) => {
             if before.is_null() && !path.is_empty() && is_free_map(names) {
                 set.insert(path);
             }
             for (key, member) in map {
+                let was = &before[key.as_str()];
+                if was == member {
+                    continue;
+                }
                 names.push(key);
                 path.push(format!("f:{key}"));
-                compare(&before[key.as_str()], member, names, path, custom, set);
+                compare(was, member, names, path, custom, set);
                 path.pop();
                 names.pop();
             }
@@ -303,6 +306,9 @@ fn compare_list<'path>(
             for item in items {
                 let element = key_element(item, keys);
                 let was = old.iter().find(|one| key_element(one, keys) == element);
+                if was == Some(item) {
+                    continue;
+                }
                 path.push(element);
                 if was.is_none() {
                     set.insert(path);

@@ -92,10 +92,12 @@ impl Entry {
 pub fn read(value: &Value) -> Vec<Entry> {
     object::items(&value["metadata"], "managedFields")
         .map(|entry| {
-            let mut head = entry.clone();
-            object::remove(&mut head, "fieldsV1");
+            let members = entry.as_object().into_iter().flatten();
+            let head = members.filter(|(key, _)| *key != "fieldsV1");
             Entry {
-                head,
+                head: head
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
                 set: FieldSet::from_json(&entry["fieldsV1"]),
             }
         })
