@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decide::End;
-use super::dispatch::{Dispatcher, Timer};
+use super::dispatch::{Dispatcher, Held, Timer};
 use super::execute::Ended;
 use super::retry::{self, Tried};
 use super::state::{State, Step, is_failure};
@@ -25,6 +25,9 @@ impl Dispatcher {
         if self.states[task] == State::Running {
             self.schedule.leave();
         }
+        // An intent that still waits for the disk has nobody left to act on it: its end is told here, with the others.
+        self.held
+            .retain(|(_, held)| !matches!(held, Held::Intent(of, ..) if *of == task));
         // What it had begun and did not see end: nobody knows.
         for act in self
             .live

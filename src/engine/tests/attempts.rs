@@ -110,6 +110,37 @@ async fn intents_precede_acts_and_results_follow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_act_that_begins_as_the_time_runs_out_ends_once() {
+    let late = Scripted::default().on("a", async |c: StepContext| {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        changes(c, "x", 1).await
+    });
+    // The run goes on, and hears of the disk.
+    let late = late.takes("b", 60);
+    let timeout = Timeout {
+        attempt: None,
+        total: Some(secs(10)),
+    };
+    let a = Task {
+        timeout,
+        on_failure: OnFailure::Continue,
+        ..step("a")
+    };
+    let mut bench = Bench::new(vec![a, step("b")], late);
+    bench.run.journal = Journal::new(bench.memory.clone()).in_turn();
+    let ran = bench.go().await;
+    assert_eq!(ran.outcomes(), "a=timed_out b=succeeded");
+    let events = ran.events();
+    let count = |kind: &str| {
+        let kinds = events
+            .iter()
+            .map(|event| json!(event)["event"]["type"].clone());
+        kinds.filter(|it| it == kind).count()
+    };
+    assert_eq!((count("act_intended"), count("act_done")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_interrupt_lets_calls_end_and_a_second_abandons_them() {
     let steps = || {
         Scripted::default()

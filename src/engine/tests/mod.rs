@@ -17,6 +17,7 @@ use super::fixture::{Bench, Scripted, close, deferred, needs, plan, role, secs, 
 use super::{Gatekeeper, Lease, Question, Reply, RunEnd, TokioClock};
 use crate::check::{Role, Slot, Task, Why, Work};
 use crate::event::{Act, EventKind, FailureClass, RunResult};
+use crate::journal::Journal;
 use crate::model::policy::{OnFailure, Timeout};
 use crate::model::{Action, Outcome};
 use crate::steps::{Done, StepContext, StepError};
