@@ -46,7 +46,7 @@ pub enum ToolError {
         message: String,
     },
     /// It ended with another status than 0.
-    #[error("{program} ended with {}: {stderr}", .status.map_or_else(|| "a signal".to_owned(), |s| s.to_string()))]
+    #[error("{program} ended with {}{}", .status.map_or_else(|| "a signal".to_owned(), |s| s.to_string()), tail(stderr))]
     Failed {
         /// The program.
         program: String,
@@ -63,6 +63,15 @@ pub enum ToolError {
         /// How long it had.
         after: Duration,
     },
+}
+
+/// What is told of its stderr: nothing where it said nothing.
+fn tail(stderr: &str) -> String {
+    if stderr.is_empty() {
+        String::new()
+    } else {
+        format!(": {stderr}")
+    }
 }
 
 impl Invocation {
@@ -322,6 +331,8 @@ mod tests {
         assert_eq!(run(&shell("echo a")).await.unwrap().stdout, "a\n");
         let error = run(&shell("echo no >&2; exit 3")).await.unwrap_err();
         assert_eq!(error.to_string(), "/bin/sh ended with 3: no");
+        let error = run(&shell("exit 1")).await.unwrap_err();
+        assert_eq!(error.to_string(), "/bin/sh ended with 1");
         let error = run(&Invocation::new(Path::new("/nowhere"), Vec::new()))
             .await
             .unwrap_err();
