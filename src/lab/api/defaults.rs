@@ -3,6 +3,7 @@
 use super::object::default_to;
 use super::object::items;
 use super::object::items_mut;
+use super::quantity;
 use super::versions::complete_status;
 use super::versions::usual_metrics;
 use serde_json::Value;
@@ -48,6 +49,8 @@ pub(super) fn fill(object: &mut Value, kind: &str, version: &str) {
         "StatefulSet" => stateful_set(&mut object["spec"]),
         "DaemonSet" => daemon_set(&mut object["spec"]),
         "Job" => job(&mut object["spec"]),
+        "PersistentVolumeClaim" => resources(&mut object["spec"]),
+        "ResourceQuota" => amounts(&mut object["spec"], "hard"),
         "CronJob" => cron_job(&mut object["spec"]),
         "MutatingWebhookConfiguration" => webhooks(object, version, true),
         "ValidatingWebhookConfiguration" => webhooks(object, version, false),
@@ -106,6 +109,7 @@ fn container(container: &mut Value, host_network: bool) {
     ] {
         default_to(container, key, value);
     }
+    resources(container);
     if let Some(Value::Object(limits)) = container["resources"].get("limits").cloned() {
         default_to(&mut container["resources"], "requests", json!({}));
         for (of, amount) in limits {
@@ -129,6 +133,9 @@ fn container(container: &mut Value, host_network: bool) {
         {
             default_to(field, "apiVersion", json!("v1"));
         }
+        if let Some(divisor) = variable.pointer_mut("/valueFrom/resourceFieldRef/divisor") {
+            quantity::canonicalize(divisor);
+        }
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(probe) = container.get_mut(probe) {
@@ -148,7 +155,23 @@ fn container(container: &mut Value, host_network: bool) {
     }
 }
 
+fn resources(of: &mut Value) {
+    if let Some(resources) = of.get_mut("resources") {
+        amounts(resources, "limits");
+        amounts(resources, "requests");
+    }
+}
+
+fn amounts(of: &mut Value, field: &str) {
+    if let Some(amounts) = of.get_mut(field) {
+        quantity::canonicalize_all(amounts);
+    }
+}
+
 fn volume(volume: &mut Value) {
+    if let Some(limit) = volume.pointer_mut("/emptyDir/sizeLimit") {
+        quantity::canonicalize(limit);
+    }
     if let Some(path) = volume.get_mut("hostPath") {
         default_to(path, "type", json!(""));
     }
@@ -256,6 +279,9 @@ fn stateful_set(spec: &mut Value) {
         );
     }
     default_to(spec, "revisionHistoryLimit", json!(10));
+    for claim in items_mut(spec, "volumeClaimTemplates") {
+        resources(&mut claim["spec"]);
+    }
     template(spec);
 }
 

@@ -23,6 +23,7 @@ pub mod object;
 mod openapi;
 pub mod patch;
 mod protobuf;
+mod quantity;
 mod query;
 mod rbac;
 mod read;

@@ -15,6 +15,7 @@ cases!(
     an_apply_again_changes_nothing,
     an_apply_drops_what_it_no_longer_names,
     an_apply_leaves_what_others_set,
+    an_apply_of_amounts,
     an_apply_meets_an_update,
     a_dry_run_of_an_apply,
     an_apply_with_a_revision,
@@ -33,6 +34,32 @@ cases!(
 async fn an_apply_makes_what_is_not_there(on: &Scene) {
     apply(on, CONFIG, "one", map(json!({"a": "1"}))).await;
     apply(on, WEB, "one", web(&json!({}))).await;
+}
+
+/// A server keeps each amount in one form, however it was written.
+async fn an_apply_of_amounts(on: &Scene) {
+    let containers: Vec<Value> = [
+        json!({"cpu": "1000m", "memory": "2048Mi"}),
+        json!({"cpu": 0.5, "memory": "1.5Gi"}),
+        json!({"cpu": "1500m", "memory": "100000000"}),
+        json!({"cpu": 2, "memory": "1e6"}),
+        json!({"cpu": "0.10", "memory": "1025Ki", "ephemeral-storage": "0.5Ki"}),
+        json!({"cpu": "0", "memory": "+1000k", "ephemeral-storage": "1024"}),
+    ]
+    .iter()
+    .enumerate()
+    .map(|(at, requests)| json!({"name": format!("c{at}"), "image": "web:1", "resources": {"requests": requests}}))
+    .collect();
+    let mut wanted = web(&json!({}));
+    wanted["spec"]["template"]["spec"]["containers"] = json!(containers);
+    wanted["spec"]["template"]["spec"]["volumes"] =
+        json!([{"name": "scratch", "emptyDir": {"sizeLimit": "1024Mi"}}]);
+    apply(on, WEB, "one", wanted.clone()).await;
+    apply(on, WEB, "one", wanted).await;
+    let mut other = web(&json!({}));
+    other["spec"]["template"]["spec"]["containers"] =
+        json!([{"name": "c0", "image": "web:1", "resources": {"requests": {"memory": "2Gi"}}}]);
+    apply(on, WEB, "two", other).await;
 }
 
 async fn an_apply_needs_a_manager(on: &Scene) {
