@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use super::args::ClusterArgs;
 use super::error::CliError;
@@ -14,11 +13,6 @@ use crate::check::{ClusterFacts, Loaded};
 use crate::cluster::{Cluster, ConnectOptions, LeaseError, Leases};
 use crate::lab::scenario::Lab;
 use crate::model::RunId;
-
-/// How often a run looks again for the lock of its own predecessor.
-const AGAIN: Duration = Duration::from_secs(5);
-/// How long the lock is waited for before somebody is told.
-const SILENT: Duration = Duration::from_secs(3);
 
 /// Starts a lab for a plan.
 pub(super) async fn lab(
@@ -114,32 +108,18 @@ pub(super) async fn lock(
             || super::origin::is_dead(owner, &host, state_dir)
     };
     let clock = source.clock();
-    let mut seen = None;
-    let taking = async {
-        loop {
-            let clock = Arc::clone(&clock);
-            let now = move || clock.now();
-            match Leases::acquire(cluster, namespaces, holder.clone(), now, dead).await {
-                // Held by a process of this run on another host, which may be gone: one that lives renews it.
-                Err((_, LeaseError::Held { holder, renewed }))
-                    if holder.split('/').next() == Some(run.as_str())
-                        && seen.get_or_insert_with(|| renewed.clone()) == &renewed =>
-                {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                taken => break taken.map_err(|(namespace, error)| locked(&namespace, &error)),
-            }
+    let now = move || clock.now();
+    let last = Mutex::new(String::new());
+    let told = |text: String| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != text {
+            say!("{text}");
+            *last = text;
         }
     };
-    tokio::pin!(taking);
-    tokio::select! {
-        biased;
-        taken = &mut taking => taken,
-        () = tokio::time::sleep(SILENT) => {
-            say!("waiting for the lock that a process which seems to be gone left on the cluster");
-            taking.await
-        }
-    }
+    Leases::acquire(cluster, namespaces, holder, now, dead, told)
+        .await
+        .map_err(|(namespace, error)| locked(&namespace, &error))
 }
 
 fn locked(namespace: &str, error: &LeaseError) -> CliError {

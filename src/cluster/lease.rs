@@ -23,8 +23,10 @@ const DURATION: Duration = Duration::from_secs(45);
 const RENEW: Duration = Duration::from_secs(15);
 /// After what time a renewal that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How often it is tried to take one, where the server does not say yes or no.
-const TRIES: u32 = 10;
+/// How long it is tried to take one, where the server does not say yes or no.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a lease is looked at that a lost process of the same run may have left.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long a lease that seems expired is watched before it is taken: a holder that lives renews it meanwhile, however
 /// wrong its clock or ours may be.
 const DOUBT: Duration = Duration::from_secs(20);
@@ -78,7 +80,9 @@ impl Lease {
     /// Takes the lease of an Istio namespace.
     ///
     /// `dead` is asked whether the holder is certainly gone (a predecessor on this host whose file lock is free): its
-    /// lease is taken at once. An expired one is taken when nobody renews it for a while. `now` is the run's clock.
+    /// lease is taken at once. An expired one is taken when nobody renews it for a while, and one that an earlier process
+    /// of the same run holds on another host is watched until it expires, or is renewed. `now` is the run's clock; `told`
+    /// hears what is waited for.
     ///
     /// # Errors
     /// [`LeaseError::Held`] where somebody else holds it.
@@ -88,15 +92,36 @@ impl Lease {
         holder: Holder,
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         dead: impl Fn(&str) -> bool,
+        told: impl Fn(String),
     ) -> Result<Self, LeaseError> {
         let name = format!("plan-{istio_namespace}");
         let reference = ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", NAMESPACE, &name);
-        let mut tries = 1;
+        let patient_until = Instant::now() + PATIENCE;
+        let mut seen = None;
         let (started, held) = loop {
-            match take(cluster, &reference, &holder, &now, &dead).await {
-                Err(error) if tries < TRIES && passes(&error) => {
-                    tries += 1;
-                    tokio::time::sleep(AGAIN).await;
+            match take(cluster, &reference, &holder, &now, &dead, &told).await {
+                Err(LeaseError::Cluster(error)) if passes(&error) => {
+                    let pause = match error.class {
+                        ErrorClass::Transient(asked) => asked.unwrap_or_default().max(AGAIN),
+                        _ => AGAIN,
+                    };
+                    if Instant::now() + pause > patient_until {
+                        return Err(error.into());
+                    }
+                    if error.is_transient() {
+                        told(format!("the API server: {error}; trying again"));
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                // One that lives renews it.
+                Err(LeaseError::Held {
+                    holder: owner,
+                    renewed,
+                }) if owner.split('/').next() == Some(holder.run.as_str())
+                    && *seen.get_or_insert_with(|| renewed.clone()) == renewed =>
+                {
+                    told(left_behind(&owner));
+                    tokio::time::sleep(LOOK).await;
                 }
                 taken => break taken?,
             }
@@ -175,11 +200,12 @@ impl Leases {
         holder: Holder,
         now: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
         dead: impl Fn(&str) -> bool,
+        told: impl Fn(String),
     ) -> Result<Self, (String, LeaseError)> {
         let mut all = Vec::new();
         for namespace in namespaces {
-            let taken =
-                Lease::acquire(cluster, namespace, holder.clone(), now.clone(), &dead).await;
+            let holder = holder.clone();
+            let taken = Lease::acquire(cluster, namespace, holder, now.clone(), &dead, &told).await;
             all.push(taken.map_err(|error| (namespace.clone(), error))?);
         }
         Ok(Self { holder, all })
@@ -246,13 +272,14 @@ async fn take(
     holder: &Holder,
     now: &impl Fn() -> Timestamp,
     dead: impl Fn(&str) -> bool,
+    told: impl Fn(String),
 ) -> Result<(Instant, Object), LeaseError> {
     // An earlier attempt whose answer was lost may have taken it.
     let mine = holder.to_string();
     let dead = |owner: &str| owner == mine || dead(owner);
     let wanted = match cluster.get(reference).await? {
         None => fresh(&reference.name, holder, now()),
-        Some(found) => taken(free(cluster, found, now, dead).await?, holder, now()),
+        Some(found) => taken(free(cluster, found, now, dead, told).await?, holder, now()),
     };
     let started = Instant::now();
     // Created, or replaced in the version that was seen: who comes second is told so, and looks again who was first.
@@ -265,10 +292,7 @@ async fn take(
 }
 
 /// Whether the next attempt may say something else.
-fn passes(error: &LeaseError) -> bool {
-    let LeaseError::Cluster(error) = error else {
-        return false;
-    };
+fn passes(error: &ClusterError) -> bool {
     let raced = matches!(
         error.class,
         ErrorClass::AlreadyExists | ErrorClass::Conflict
@@ -282,6 +306,7 @@ async fn free(
     found: Object,
     now: &impl Fn() -> Timestamp,
     dead: impl Fn(&str) -> bool,
+    told: impl Fn(String),
 ) -> Result<Object, LeaseError> {
     let owner = holder_of(&found).to_owned();
     if owner.is_empty() || dead(&owner) {
@@ -290,6 +315,7 @@ async fn free(
     if !is_expired(&found, now()) {
         return Err(held(&found));
     }
+    told(left_behind(&owner));
     tokio::time::sleep(DOUBT).await;
     match cluster.get(&ObjectRef::from(&found)).await? {
         Some(later) if later.resource_version() == found.resource_version() => Ok(later),
@@ -298,6 +324,10 @@ async fn free(
         // Deleted by hand: the next attempt creates it.
         None => Err(held(&found)),
     }
+}
+
+fn left_behind(owner: &str) -> String {
+    format!("waiting for the lock that {owner}, which seems to be gone, left on the cluster")
 }
 
 fn holder_of(lease: &Object) -> &str {
@@ -387,7 +417,7 @@ mod tests {
         let cluster = Cluster::from_service(server.service("plan"), false);
         let clock = server.clone();
         let now = move || clock.now() + jiff::SignedDuration::from_secs(wrong);
-        Lease::acquire(&cluster, "istio-system", holder(run), now, |_| dead).await
+        Lease::acquire(&cluster, "istio-system", holder(run), now, |_| dead, |_| {}).await
     }
 
     fn owner(server: &ApiServer) -> String {
@@ -477,6 +507,47 @@ mod tests {
             let first = acquire(&server, "a", 0, false).await.unwrap();
             assert_eq!(owner(&server), first.holder().to_string());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_at_the_start_is_waited_out_for_a_while() {
+        let away = || Effect::Fail(StatusError::new(503, "ServiceUnavailable", "away"));
+        let server = ApiServer::default();
+        server.add_fault(Fault::when(|_| true, away()).times(40));
+        let first = acquire(&server, "a", 0, false).await.unwrap();
+        assert!(first.is_certain());
+        let server = ApiServer::default();
+        server.add_fault(Fault::when(|_| true, away()));
+        let began = Instant::now();
+        let error = acquire(&server, "a", 0, false).await.unwrap_err();
+        assert!(matches!(error, LeaseError::Cluster(_)), "{error}");
+        assert!(began.elapsed() <= PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_lost_process_of_the_same_run_left_is_waited_for() {
+        let elsewhere = Holder {
+            host: "elsewhere".to_owned(),
+            ..holder("a")
+        };
+        let server = ApiServer::default();
+        let cluster = Cluster::from_service(server.service("plan"), false);
+        let clock = server.clone();
+        let left = Lease::acquire(
+            &cluster,
+            "istio-system",
+            elsewhere,
+            move || clock.now(),
+            |_| false,
+            |_| {},
+        )
+        .await
+        .unwrap();
+        let living = acquire(&server, "a", 0, false).await;
+        assert!(is_held(&living, "a/elsewhere/1"), "it renews: {living:?}");
+        drop(left);
+        let taken = acquire(&server, "a", 0, false).await.unwrap();
+        assert_eq!(owner(&server), taken.holder().to_string());
     }
 
     #[tokio::test(start_paused = true)]

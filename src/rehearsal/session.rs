@@ -173,15 +173,10 @@ impl<'a> Stage<'a> {
         let dead = |owner: &str| owner.split('/').take(2).eq(mine.iter().map(String::as_str));
         let clock = self.clock;
         let namespaces = &self.rehearsal.namespaces;
-        loop {
-            let now = move || clock.now();
-            match Leases::acquire(cluster, namespaces, holder.clone(), now, dead).await {
-                Err((_, crate::cluster::LeaseError::Held { .. })) if moves && self.sessions > 1 => {
-                    tokio::time::sleep(Duration::from_secs(5)).await;
-                }
-                other => return other.map_err(|(_, error)| error.to_string()),
-            }
-        }
+        let now = move || clock.now();
+        Leases::acquire(cluster, namespaces, holder, now, dead, |_| {})
+            .await
+            .map_err(|(_, error)| error.to_string())
     }
 
     fn a_run(&self, cluster: Cluster, leases: &Arc<Leases>, resume: Option<RunState>) -> Run {
