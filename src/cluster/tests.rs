@@ -140,6 +140,11 @@ async fn an_outage_is_told_and_waited_out() {
             .any(|reason| reason.contains("etcd is away; trying again")),
         "{told:?}"
     );
+    assert_eq!(
+        told[0].len(),
+        1,
+        "nothing was seen, and nothing is said of it: {told:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

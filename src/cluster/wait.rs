@@ -76,13 +76,17 @@ impl Cluster {
                     break end;
                 }
                 if known || trouble.is_some() {
-                    let mut reasons = match judge(&objects) {
-                        Wait::Done(value) if known => return Ok(value),
-                        Wait::Done(_) => Vec::new(),
-                        Wait::Not(reasons) => reasons,
+                    // Of what was never seen nothing can be said.
+                    let mut reasons = match known.then(|| judge(&objects)) {
+                        Some(Wait::Done(value)) => return Ok(value),
+                        Some(Wait::Not(reasons)) => reasons,
+                        None => Vec::new(),
                     };
                     if let Some(error) = trouble {
-                        reasons.push(format!("the API server: {error}; trying again"));
+                        let last = reasons.into_iter().map(|why| format!("last seen: {why}"));
+                        reasons = std::iter::once(format!("the API server: {error}; trying again"))
+                            .chain(last)
+                            .collect();
                     }
                     if reasons != said {
                         told(reasons.clone());
