@@ -33,7 +33,7 @@ pub(super) async fn run(
             self::mark(cluster, context, &workload.object, &mark).await?;
         }
         let names: Vec<String> = due.iter().map(|w| w.object.to_string()).collect();
-        return Ok(done(step, &all, &names));
+        return Ok(done(step, &all, &names, "would be restarted"));
     }
     let restarted = pace::restart(step, cluster, context, &due, &mark).await?;
     let mut open = remaining(step, cluster).await?;
@@ -51,7 +51,7 @@ pub(super) async fn run(
         .details(open)
         .help("compare the pods with `plan explain restart`; a pinned proxy or a webhook changed meanwhile may be the cause"));
     }
-    Ok(done(step, &all, &restarted))
+    Ok(done(step, &all, &restarted, "restarted"))
 }
 
 /// Done means: nothing is left that a restart would change.
@@ -167,7 +167,7 @@ pub(super) async fn mark(
         .await
 }
 
-fn done(step: &Restart, all: &[Workload], restarted: &[String]) -> Done {
+fn done(step: &Restart, all: &[Workload], restarted: &[String], word: &str) -> Done {
     let listed = |fates: &[Fate]| -> Value {
         all.iter()
             .filter(|w| fates.contains(&w.fate))
@@ -181,7 +181,7 @@ fn done(step: &Restart, all: &[Workload], restarted: &[String]) -> Done {
     let message = if restarted.is_empty() {
         format!("nothing to restart in {}: all has moved", step.namespace)
     } else {
-        format!("{} of {} workloads restarted", restarted.len(), all.len())
+        format!("{} of {} workloads {word}", restarted.len(), all.len())
     };
     Done {
         changed: !restarted.is_empty(),

@@ -28,6 +28,7 @@ async fn only_what_has_not_moved_is_marked_and_the_rest_is_named() {
     let with = json!({ "namespace": "shop", "revision": "canary" });
     let done = mesh.run(Kind::Restart, with).await.unwrap();
     assert_eq!(done.outputs["restarted"], json!(["Deployment/shop/old"]));
+    assert_eq!(done.message, "1 of 4 workloads would be restarted");
     let said = mesh.said();
     assert!(said.contains(&"patch Deployment/shop/old".to_owned()));
     assert!(said.iter().any(|line| {
