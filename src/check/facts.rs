@@ -6,6 +6,7 @@ use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::mesh::version::Version;
 use crate::model::Kind;
+use crate::model::action::is_http_url;
 use crate::model::id::is_dns_label;
 use crate::model::policy::OnFailure;
 use crate::source::Span;
@@ -158,7 +159,7 @@ fn followed(template: &Template, scope: &Scope) -> String {
     format!("{bare} in {}", scope.instance.plan)
 }
 
-/// Values that have a form of their own: revisions and versions.
+/// Values that have a form of their own: revisions, versions and addresses.
 pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
     if kind != Kind::Precheck
         && let Some(tree) = with.get("revision")
@@ -177,6 +178,17 @@ pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
                 text.to_lowercase().replace(['.', '_', ' '], "-")
             )),
         );
+    }
+    for check in ["http", "prometheus"] {
+        if let Some(tree) = with.get(check).and_then(|check| check.get("url"))
+            && let Some(text) = tree.text().filter(|text| !is_http_url(text))
+        {
+            out.push(
+                Diagnostic::new(Code::BadValue, format!("`{text}` is no address to ask"))
+                    .at(tree.span, "not such as http://prometheus:9090")
+                    .help("write a URL with `http://` or `https://` and a host"),
+            );
+        }
     }
     for name in ["version", "from", "to"] {
         if let Some(tree) = with.get(name)

@@ -4,6 +4,7 @@ use super::checked::{Role, Why};
 use super::expand::Draft;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::graph::Graph;
+use crate::model::NodeId;
 
 /// The part of a plan that is to run. Each names a step, a group, or one of its nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,13 +56,14 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
                 .iter()
                 .filter(|task| !matches!(task.role, Role::Open | Role::Wave))
                 .map(|task| task.id.as_str());
-            out.push(
-                Diagnostic::new(
-                    Code::UnknownSliceStep,
-                    format!("`{flag} {name}`: there is no such step"),
-                )
-                .suggest(name, names),
+            let problem = Diagnostic::new(
+                Code::UnknownSliceStep,
+                format!("`{flag} {name}`: there is no such step"),
             );
+            out.push(match items_of(name, names.clone()) {
+                Some(items) => problem.help(format!("it runs for each item: {items}")),
+                None => problem.suggest(name, names),
+            });
             return;
         }
         for (runs, reached) in runs.iter_mut().zip(reach(&chosen)) {
@@ -82,6 +84,23 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
     let assumed = assumed(tasks, &runs);
     outputs(tasks, &runs, out);
     Part { runs, assumed }
+}
+
+/// The nodes of a step that runs for each item of a group, where the name leaves the item out.
+pub(crate) fn items_of<'t>(name: &str, ids: impl Iterator<Item = &'t str>) -> Option<String> {
+    const SHOWN: usize = 3;
+    let mut nodes = ids.filter(|id| *id != name && NodeId::new(*id).without_items() == name);
+    let shown: Vec<String> = nodes
+        .by_ref()
+        .take(SHOWN)
+        .map(|id| format!("`{id}`"))
+        .collect();
+    let text = shown.join(", ");
+    match nodes.count() {
+        0 if shown.is_empty() => None,
+        0 => Some(text),
+        more => Some(format!("{text} and {more} more")),
+    }
 }
 
 /// The tasks of a step or group, or of one node.

@@ -428,3 +428,112 @@ fn the_names_given_to_a_step_of_an_unknown_kind_are_looked_at() {
         "{told}"
     );
 }
+
+#[test]
+fn the_address_that_a_gate_asks_is_looked_at_as_soon_as_it_is_known() {
+    let told = |url: &str| {
+        let text = format!(
+            "version: 1\nname: x\ninputs: {{ host: {{ type: string, default: \"a b\" }} }}\nsteps:\n  a: {{ uses: gate, timeout: 1h, with: {{ http: {{ url: \"{url}\" }} }} }}\n  b: {{ uses: gate, timeout: 1h, with: {{ prometheus: {{ url: \"${{{{ inputs.host }}}}\", query: q, expect: \"> 1\" }} }} }}\n"
+        );
+        said(&checked(&text, &Slice::default()))
+    };
+    for wrong in [
+        "shop:8080",
+        "ftp://shop",
+        "http://",
+        "http://a b",
+        "/healthz",
+        "http://${{ inputs.host }}/",
+    ] {
+        let told = told(wrong);
+        assert_eq!(told.matches("[P0204]").count(), 2, "{wrong}: {told}");
+        assert_eq!(told.lines().count(), 2, "{wrong}: {told}");
+    }
+    assert_eq!(told("https://shop:8443/healthz?x=1").lines().count(), 1);
+}
+
+#[test]
+fn an_address_that_a_step_gives_fails_the_gate_at_once() {
+    struct Gives(crate::event::Outputs);
+    impl check::Results for Gives {
+        fn run_id(&self) -> &str {
+            "r"
+        }
+        fn outcome(&self, _: usize) -> Option<Outcome> {
+            Some(Outcome::Succeeded)
+        }
+        fn outputs(&self, _: usize) -> Option<&crate::event::Outputs> {
+            Some(&self.0)
+        }
+        fn failure(&self) -> bool {
+            false
+        }
+    }
+    let gives = Gives(
+        [("value".to_owned(), "no address".into())]
+            .into_iter()
+            .collect(),
+    );
+    let text = "version: 1\nname: x\nsteps:\n  a: { uses: gate, timeout: 1m, with: { command: { argv: [x] } } }\n  b: { uses: gate, timeout: 1h, with: { http: { url: \"${{ steps.a.outputs.value }}\" } } }\n";
+    let outcome = checked(text, &Slice::default());
+    let plan = outcome.checked.as_ref().unwrap();
+    let Role::Step(Work::Deferred(_, with)) = &plan.tasks()[1].role else {
+        panic!("it waits for a step");
+    };
+    let error = with.value.evaluate(&gives).unwrap_err();
+    assert_eq!(
+        error.message,
+        "`no address` is no address to ask: not such as http://prometheus:9090"
+    );
+}
+
+#[test]
+fn a_step_of_a_group_that_is_named_without_its_item_is_found() {
+    for (flag, slice) in [
+        (
+            "--only",
+            Slice {
+                only: Some("migrate.hold".to_owned()),
+                ..Slice::default()
+            },
+        ),
+        (
+            "--from",
+            Slice {
+                from: Some("migrate.hold".to_owned()),
+                ..Slice::default()
+            },
+        ),
+        (
+            "--until",
+            Slice {
+                until: Some("migrate.hold".to_owned()),
+                ..Slice::default()
+            },
+        ),
+    ] {
+        let outcome = checked(WAVES, &slice);
+        let mut problems = outcome.diagnostics.iter();
+        let problem = problems.find(|one| one.message.contains(flag)).unwrap();
+        assert_eq!(
+            problem.help.as_deref(),
+            Some(
+                "it runs for each item: `migrate[a].hold`, `migrate[b%2Fc].hold`, `migrate[d].hold`"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_number_in_quotes_is_none() {
+    let text = "version: \"1\"\nname: x\nsteps:\n  a:\n    for_each: [one]\n    as: item\n    max_parallel: \"2\"\n    steps:\n      hold: { uses: gate, with: { soak: 1s } }\n";
+    let told = said(&checked(text, &Slice::default()));
+    assert!(
+        told.starts_with("plan.yaml:1:10: error[P0201]: the version is a number, found a string"),
+        "{told}"
+    );
+    assert!(told.contains("plan.yaml:7:19: error[P0204]"), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+    let plain = text.replace('"', "");
+    assert_eq!(said(&checked(&plain, &Slice::default())), "");
+}

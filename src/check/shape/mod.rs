@@ -17,7 +17,7 @@ use crate::model::id::is_step_id;
 use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
 use crate::model::policy::{Attempts, Retry};
 use crate::source::de::from_node;
-use crate::source::{Entry, FileId, Key, Node, Span, Value};
+use crate::source::{Entry, FileId, Key, Node, Scalar, Span, Style, Value};
 use crate::template::{Type, Types};
 
 use indexmap::IndexMap;
@@ -139,6 +139,10 @@ impl<'l, 'r> Shaper<'l, 'r> {
     }
 
     fn version(&mut self, node: &Node) {
+        let quoted = |scalar: &Scalar| scalar.style != Style::Plain && !scalar.text.is_empty();
+        if node.as_scalar().is_some_and(quoted) {
+            return self.wrong("the version is a number", node);
+        }
         match node.as_str() {
             Some("1") => {}
             Some(text) if !text.is_empty() => self.out.push(

@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::model::Kind;
 use crate::model::action::GATE_CHECKS;
 use crate::model::plan::Uses;
-use crate::source::{Entry, Key, Node, Span};
+use crate::source::{Core, Entry, Key, Node, Scalar, Span};
 use crate::template::{ROOTS, Reference, Type};
 
 /// The keys of a step.
@@ -319,7 +319,10 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         if no_template(text, node.span, "`max_parallel`", &mut self.shaper.out) {
             return None;
         }
-        let number = text.parse::<usize>().ok().filter(|number| *number > 0);
+        let number = match node.as_scalar().map(Scalar::core) {
+            Some(Core::Int(number)) => usize::try_from(number).ok().filter(|number| *number > 0),
+            _ => None,
+        };
         if number.is_none() {
             self.push(
                 Diagnostic::new(

@@ -107,6 +107,14 @@ pub struct Approval {
     pub quorum: u32,
 }
 
+/// Whether a text is an address that can be asked: a URL of `http` or `https` with a host.
+pub fn is_http_url(text: &str) -> bool {
+    text.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
 /// An HTTP request, and the answer that opens the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

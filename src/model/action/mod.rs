@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use gate::{
     Approval, Command, Day, GATE_CHECKS, Gate, GateCheck, Health, Http, Missing, Prometheus, Soak,
-    Window, Zone,
+    Window, Zone, is_http_url,
 };
 pub use install_revision::{InstallRevision, Source};
 pub use label_ns::{LabelNs, NamespaceQuery, Namespaces};
