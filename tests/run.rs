@@ -428,6 +428,19 @@ fn a_lab_run_repeats_from_its_seed_to_the_byte() {
 }
 
 #[test]
+fn a_lab_run_of_another_seed_has_another_name() {
+    let desk = Desk::new();
+    desk.file("plan.yaml", GATE);
+    // Their names would be the same: the seeds agree in what is shown of them.
+    for seed in ["7", "65543", "7"] {
+        desk.plan(&["run", "plan.yaml", "--lab", "--seed", seed])
+            .exits(0);
+    }
+    let runs = desk.plan(&["runs"]).exits(0).stdout;
+    assert_eq!(runs.lines().count(), 2, "{runs}");
+}
+
+#[test]
 fn a_lab_run_takes_the_place_of_itself_and_is_not_resumed() {
     let desk = Desk::new();
     desk.file("plan.yaml", &GATE.replace("0s", "1h"));

@@ -15,7 +15,7 @@ use super::source::Source;
 use super::{connect, dry_run, origin, scenario, style};
 use crate::check::{Checked, ClusterFacts, Purpose, Role, Work};
 use crate::cluster::Cluster;
-use crate::journal::{Manifest, RunDir, Stored, StoredFile};
+use crate::journal::{Manifest, RunDir, StoreError, Stored, StoredFile};
 use crate::lab::scenario::Lab;
 use crate::model::action::ISTIO_SYSTEM;
 use crate::model::{Action, NodeId, RunId};
@@ -56,13 +56,8 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         say!("nothing was done");
         return Ok(Exit::Done);
     }
-    let id = source.run_id(checked.name());
     let stored = store(args, &checked, &root, &cluster, source);
-    if source.is_lab() {
-        forget(&args.state.state_dir, &id)?;
-    }
-    let dir =
-        RunDir::create(&args.state.state_dir, &id, &stored).map_err(|error| failed(&error))?;
+    let dir = keep(args, checked.name(), source, &stored)?;
     let job = Job {
         dir,
         prove: prove(&checked),
@@ -83,12 +78,31 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
     ended
 }
 
+/// Makes the directory of the new run, under a name that no other has.
+fn keep(args: &RunArgs, plan: &str, source: Source, stored: &Stored) -> Result<RunDir, CliError> {
+    let state_dir = &args.state.state_dir;
+    if args.seed.is_some() {
+        forget(state_dir, &source.run_id(plan, 0), stored)?;
+    }
+    let mut tries = 0;
+    loop {
+        match RunDir::create(state_dir, &source.run_id(plan, tries), stored) {
+            Err(StoreError::Taken(_)) if tries < u16::MAX => tries += 1,
+            made => return made.map_err(|error| failed(&error)),
+        }
+    }
+}
+
 /// A lab's run that is repeated from its seed takes the place of the one before: they are the same.
-fn forget(state_dir: &Path, id: &RunId) -> Result<(), CliError> {
+fn forget(state_dir: &Path, id: &RunId, stored: &Stored) -> Result<(), CliError> {
     let Ok(before) = RunDir::find(state_dir, Some(id.as_str())) else {
         return Ok(());
     };
-    if before.id() != id || before.is_held() {
+    let seed = |stored: &Stored| stored.manifest.options.get("seed").cloned();
+    let same = before
+        .stored()
+        .is_ok_and(|before| seed(&before) == seed(stored));
+    if before.id() != id || before.is_held() || !same {
         return Ok(());
     }
     fs_err::remove_dir_all(before.path())

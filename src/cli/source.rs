@@ -59,9 +59,10 @@ impl Source {
         }
     }
 
-    /// The name of a new run.
-    pub(super) fn run_id(self, plan: &str) -> RunId {
+    /// The name of a new run; another one for each number of tries.
+    pub(super) fn run_id(self, plan: &str, tries: u16) -> RunId {
         let random = u16::try_from(self.seed() & 0xffff).unwrap_or_default();
+        let random = random.wrapping_add(tries);
         run_id(self.now(), plan, random)
     }
 

@@ -101,6 +101,9 @@ pub enum StoreError {
         /// What it could be.
         runs: Vec<RunId>,
     },
+    /// Another run has that name.
+    #[error("there is a run `{0}` already")]
+    Taken(RunId),
     /// Another process has it.
     #[error("the run is held by {0}")]
     Held(String),
@@ -120,6 +123,9 @@ pub enum StoreError {
 pub struct RunLock {
     _file: File,
 }
+
+/// Where runs are kept if nobody says otherwise.
+pub const STATE_DIR: &str = ".plan";
 
 /// A run's name, sortable by its start: `20261123-125501-upgrade-1.6-7f3a`.
 pub fn run_id(now: Timestamp, plan: &str, random: u16) -> RunId {
@@ -146,7 +152,10 @@ impl RunDir {
             fs_err::write(ignore, "*\n")?;
         }
         let path = runs.join(id.as_str());
-        fs_err::create_dir(&path)?;
+        fs_err::create_dir(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Taken(id.clone()),
+            _ => error.into(),
+        })?;
         let mut manifest = stored.manifest.clone();
         for file in &stored.files {
             let to = path.join(FILES).join(below(&file.path)?);
@@ -289,16 +298,19 @@ impl RunDir {
     /// # Errors
     /// See [`ReadError`].
     pub fn state(&self) -> Result<RunState, StoreError> {
-        match self.read() {
-            Ok(recorded) => Ok(recorded.state()),
+        let mut state = match self.read() {
+            Ok(recorded) => recorded.state(),
             Err(StoreError::Journal(ReadError::Empty)) => {
                 let mut state = RunState::default();
                 state.run = Some(self.id.clone());
                 state.origin = self.stored()?.manifest.origin;
-                Ok(state)
+                state
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        let state_dir = self.path.parent().and_then(Path::parent);
+        state.state_dir = state_dir.map(Path::to_path_buf);
+        Ok(state)
     }
 
     /// Opens the journal to append to it; a torn last line is cut off.

@@ -83,6 +83,11 @@ fn a_run_is_found_by_the_beginning_of_its_id() {
     for id in ["2026-a-1", "2026-b-1"] {
         RunDir::create(state.path(), &RunId::new(id), &stored()).unwrap();
     }
+    let again = RunDir::create(state.path(), &RunId::new("2026-a-1"), &stored());
+    assert!(
+        matches!(again, Err(StoreError::Taken(_))),
+        "a name is one run's"
+    );
     let find = |prefix| RunDir::find(state.path(), prefix).map(|run| run.id().to_string());
     assert_eq!(find(None).unwrap(), "2026-b-1", "the newest");
     assert_eq!(find(Some("2026-a")).unwrap(), "2026-a-1");
