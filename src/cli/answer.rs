@@ -9,6 +9,7 @@ use crate::diagnostic::suggest::closest;
 use crate::event::{Event, EventKind, RunResult};
 use crate::journal::{Phase, RunDir, RunLock, RunState, StoreError};
 use crate::model::NodeId;
+use crate::report::command;
 use crate::report::status::word;
 
 /// Says yes or no at a gate.
@@ -35,7 +36,8 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
     let word = if approve { "approved" } else { "rejected" };
     say!("{word} by {by}: {} ({})", args.step, gate.message);
     if !dir.is_held() {
-        say!("next: plan resume {}", dir.id());
+        let resume = format!("resume {}", dir.id());
+        say!("next: {}", command(&resume, Some(&args.state.state_dir)));
     }
     Ok(Exit::Done)
 }
@@ -45,11 +47,12 @@ pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
     let dir =
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
     let id = dir.id();
+    let resume = command(&format!("resume {id}"), Some(&args.state.state_dir));
     match dir.lock(&drive::me()) {
         Ok(lock) => {
             let state = unended(&dir)?;
             end(&dir, lock, &state).await?;
-            say!("{id} is cancelled; plan resume {id} goes on");
+            say!("{id} is cancelled; {resume} goes on");
             if state.phase == Phase::Open {
                 say!(
                     "its process was gone: a lock that it left on the cluster ends by itself within a minute"
@@ -61,7 +64,7 @@ pub(super) async fn cancel(args: &CancelArgs) -> Result<Exit, CliError> {
             dir.mailbox().cancel(&origin::user()).map_err(|error| {
                 CliError::new(Exit::Failed, "the word could not be left").because(&error)
             })?;
-            say!("{id} stops when its running calls have ended; plan resume {id} goes on");
+            say!("{id} stops when its running calls have ended; {resume} goes on");
         }
         Err(error) => return Err(failed(&error)),
     }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::lab::LabCommand;
 use super::rehearse::RehearseArgs;
 use super::snapshot::SnapshotArgs;
+use crate::journal::STATE_DIR;
 use crate::model::Span;
 
 /// Declarative Istio upgrades: reviewed, rehearsed, reversible.
@@ -120,7 +121,7 @@ pub(crate) struct StateArgs {
     #[arg(
         long,
         value_name = "DIR",
-        default_value = ".plan",
+        default_value = STATE_DIR,
         env = "PLAN_STATE_DIR"
     )]
     pub(crate) state_dir: PathBuf,

@@ -71,7 +71,10 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         journal,
         reporters,
         clock: job.source.clock(),
-        options: options(&job, args),
+        options: Options {
+            state_dir: Some(state_dir.to_path_buf()),
+            ..options(&job, args)
+        },
         gatekeeper: style::is_interactive()
             .then(|| Arc::new(Terminal::new(screen)) as Arc<dyn Gatekeeper>),
         lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
@@ -80,7 +83,8 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         resume: job.resume,
         checked: job.checked,
     };
-    let outcome = run_to_end(run, orders).await;
+    let goes_on = report::command(&format!("resume {id}"), Some(state_dir));
+    let outcome = run_to_end(run, orders, &goes_on).await;
     signals.abort();
     if let Ok(leases) = Arc::try_unwrap(leases) {
         leases.release().await;
@@ -95,11 +99,13 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     Ok(exit(&outcome.end))
 }
 
-async fn run_to_end(run: Run, orders: Orders) -> Result<RunOutcome, CliError> {
+async fn run_to_end(run: Run, orders: Orders, goes_on: &str) -> Result<RunOutcome, CliError> {
     let outcome = engine::run(run, orders).await.map_err(|error| {
         CliError::new(Exit::Failed, "the run cannot go on")
             .because(&error)
-            .help("nothing further was changed; `plan resume` goes on when the cause is mended")
+            .help(format!(
+                "nothing further was changed; `{goes_on}` goes on when the cause is mended"
+            ))
     })?;
     match &outcome.report {
         // A reader that has gone away has seen what it wanted.
@@ -133,6 +139,7 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         origin: job.source.origin(&job.cluster),
         looked_up: job.looked_up.clone(),
         prove: job.prove.clone(),
+        state_dir: None,
     }
 }
 

@@ -138,6 +138,8 @@ impl Dispatcher {
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             look
         });
+        let mut state = run.resume.unwrap_or_default();
+        state.state_dir.clone_from(&run.options.state_dir);
         Self {
             layout: Layout::new(tasks),
             facts: Facts::new(run.id.clone(), tasks.len()),
@@ -163,7 +165,7 @@ impl Dispatcher {
             log: Log {
                 mask: Mask::new(run.checked.secrets()),
                 journal: run.journal,
-                state: run.resume.unwrap_or_default(),
+                state,
                 reporters: run.reporters,
                 clock: run.clock,
             },

@@ -29,6 +29,7 @@ mod state;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -91,6 +92,8 @@ pub struct Options {
     pub looked_up: BTreeMap<String, Vec<String>>,
     /// The steps outside of a slice that must prove done instead of running.
     pub prove: BTreeSet<NodeId>,
+    /// Where runs are kept, for the commands that reports tell.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -104,6 +107,7 @@ impl Default for Options {
             origin: Origin::default(),
             looked_up: BTreeMap::new(),
             prove: BTreeSet::new(),
+            state_dir: None,
         }
     }
 }

@@ -11,5 +11,7 @@ mod writer;
 pub use mailbox::{Answer, AnswerError, Mailbox};
 pub use read::{ReadError, Recorded, parse};
 pub use replay::{Gate, NodeRecord, Phase, RunState};
-pub use store::{Change, Manifest, RunDir, RunLock, StoreError, Stored, StoredFile, run_id};
+pub use store::{
+    Change, Manifest, RunDir, RunLock, STATE_DIR, StoreError, Stored, StoredFile, run_id,
+};
 pub use writer::{Journal, JournalError, Memory, Sink};

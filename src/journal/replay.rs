@@ -1,6 +1,7 @@
 //! Where a run stands, as the fold of its events: for reports while it runs, for `status`, and for `resume`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -39,6 +40,8 @@ pub struct RunState {
     pub message: String,
     /// The nodes: steps in the order of the file, then groups as they end.
     pub nodes: IndexMap<NodeId, NodeRecord>,
+    /// The directory that the runs are kept in, where this one has a directory: of the place, not of the journal.
+    pub state_dir: Option<PathBuf>,
     /// Active time before the current session: suspended time does not count.
     before: Duration,
     /// When the current session began.

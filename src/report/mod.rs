@@ -21,7 +21,7 @@ pub use markdown::Markdown;
 pub use paced::Paced;
 pub use progress::Progress;
 pub use screen::{Asking, Screen};
-pub use summary::next;
+pub use summary::{command, next};
 pub use text::Text;
 pub(crate) use words::{lines, outcome, span};
 

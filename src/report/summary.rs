@@ -1,13 +1,14 @@
 //! The numbers that all reports share.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::words;
 use crate::event::RunResult;
-use crate::journal::{NodeRecord, Phase, RunState};
+use crate::journal::{NodeRecord, Phase, RunState, STATE_DIR};
 use crate::model::{NodeId, Outcome};
 
 /// A run in numbers. Groups are not counted.
@@ -116,25 +117,39 @@ pub fn next(state: &RunState) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = Vec::new();
+    let command = |words: &str| command(words, state.state_dir.as_deref());
     match &state.phase {
         Phase::Ended(RunResult::Succeeded) => return lines,
         Phase::Suspended(gates) => lines.extend(gates.iter().map(|gate| {
             let gate = quoted(gate.as_str());
-            format!("  plan approve {run} {gate}, or plan reject {run} {gate}")
+            let approve = command(&format!("approve {run} {gate}"));
+            let reject = command(&format!("reject {run} {gate}"));
+            format!("  {approve}, or {reject}")
         })),
         Phase::Open | Phase::Ended(_) => {}
     }
-    lines.push(format!("  plan resume {run}"));
+    lines.push(format!("  {}", command(&format!("resume {run}"))));
     lines
+}
+
+/// A command of `plan` as it stands: where the runs are not in their usual place, it says where.
+pub fn command(words: &str, state_dir: Option<&Path>) -> String {
+    match state_dir.filter(|dir| *dir != Path::new(STATE_DIR)) {
+        Some(dir) => {
+            let dir = quoted(&dir.to_string_lossy());
+            format!("plan {words} --state-dir {dir}")
+        }
+        None => format!("plan {words}"),
+    }
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if word.chars().all(plain) {
         word.to_owned()
     } else {
-        format!("'{word}'")
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -212,3 +212,12 @@ fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
         assert!(ended.contains(said), "{ended}");
     }
 }
+
+#[test]
+fn a_command_says_where_the_runs_are_unless_they_are_in_their_usual_place() {
+    use std::path::Path;
+    let command = |dir| crate::report::command("resume r1", Some(Path::new(dir)));
+    assert_eq!(command(".plan"), "plan resume r1");
+    assert_eq!(command("/var/runs"), "plan resume r1 --state-dir /var/runs");
+    assert_eq!(command("my runs"), "plan resume r1 --state-dir 'my runs'");
+}
