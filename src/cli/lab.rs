@@ -51,6 +51,10 @@ pub(super) async fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         "it serves {url} until Ctrl-C; export KUBECONFIG={}",
         kubeconfig.display()
     );
+    if !lab.unready.is_empty() {
+        let names = lab.unready.join(", ");
+        anstream::eprintln!("not all workloads are ready yet in: {names}");
+    }
     stdout(&format!("{}\n", kubeconfig.display()))?;
     tokio::select! {
         ended = door.serve() => {

@@ -23,6 +23,8 @@ use crate::snapshot::Snapshot;
 
 /// How long the start waits for the pods; a scenario may begin with some that are never ready.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The same where somebody watches: what is not ready then is told instead.
+const WATCHED: Duration = Duration::from_secs(15);
 /// The versions of Kubernetes that the API server can stand for.
 const KUBERNETES: std::ops::RangeInclusive<u32> = 21..=35;
 
@@ -70,6 +72,8 @@ pub struct Lab {
     pub api: ApiServer,
     /// How gates are answered.
     pub gates: Vec<Gate>,
+    /// The namespaces whose workloads were not all ready when the start was no longer waited for.
+    pub unready: Vec<String>,
     crash: CancellationToken,
     faults: Vec<AbortOnDropHandle<()>>,
     _tasks: Tasks,
@@ -98,14 +102,24 @@ impl Scenario {
     /// # Errors
     /// What the scenario asks for and the lab does not have.
     pub async fn open(&self, seed: u64) -> Result<Lab, OpenError> {
-        self.open_at(start(seed), seed).await
+        self.begin(start(seed), seed, PATIENCE).await
     }
 
-    /// Like [`Self::open`], in a cluster whose clock shows this time at the start.
+    /// Like [`Self::open`], in a cluster whose clock shows this time at the start, for somebody who does not want to
+    /// wait long: see [`Lab::unready`].
     ///
     /// # Errors
     /// What the scenario asks for and the lab does not have.
     pub async fn open_at(&self, start: Timestamp, seed: u64) -> Result<Lab, OpenError> {
+        self.begin(start, seed, WATCHED).await
+    }
+
+    async fn begin(
+        &self,
+        start: Timestamp,
+        seed: u64,
+        patience: Duration,
+    ) -> Result<Lab, OpenError> {
         let versions = self.versions()?;
         let api = ApiServer::new(&Options {
             minor: self.minor(&versions)?,
@@ -129,11 +143,14 @@ impl Scenario {
                 names.push(name);
             }
         }
-        until(&api, PATIENCE, || {
+        until(&api, patience, || {
             names.iter().all(|name| is_up(&api, name))
         })
         .await;
-        Ok(self.arm(api, tasks, dice, down))
+        names.retain(|name| !is_up(&api, name));
+        let mut lab = self.arm(api, tasks, dice, down);
+        lab.unready = names;
+        Ok(lab)
     }
 
     /// Brings a snapshot to life. The cluster is that of the snapshot, with its pods and proxies as they were; from the
@@ -178,6 +195,7 @@ impl Scenario {
         Lab {
             api,
             gates: self.gates.clone(),
+            unready: Vec::new(),
             faults: faults.collect(),
             crash: world.crash,
             _tasks: tasks,

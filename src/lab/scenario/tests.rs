@@ -287,3 +287,15 @@ async fn a_sidecar_that_goes_on_keeps_its_job_from_its_end() {
         .any(|pod| Proxy::of(pod).is_some_and(|proxy| proxy.native));
     assert_eq!(succeeded("shop").is_null(), !native);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_is_told_what_is_not_ready_instead_of_waiting_for_it() {
+    let scenario = scenario(
+        "{name: x, istio: {revisions: [{version: 1.28.2}]}, namespaces: [{name: shop}, {name: pay}], pods: [{on: {namespace: shop}, never_ready: true}]}",
+    );
+    let began = tokio::time::Instant::now();
+    let start = crate::lab::api::Options::default().start;
+    let lab = scenario.open_at(start, 0).await.expect("a lab");
+    assert_eq!(lab.unready, ["shop"]);
+    assert!(began.elapsed().as_secs() < 40);
+}
