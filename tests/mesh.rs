@@ -10,6 +10,8 @@ mod e2e;
 mod canary;
 #[path = "e2e/case.rs"]
 mod case;
+#[path = "e2e/envoy.rs"]
+mod envoy;
 #[path = "e2e/kills.rs"]
 mod kills;
 #[path = "e2e/verdicts.rs"]
@@ -37,4 +39,9 @@ fn a_run_that_is_killed_resumes_to_the_same_end() {
 #[test]
 fn proxies_that_misbehave_get_their_verdict_and_stop_the_run() {
     verdicts::stop_the_run(&MODERN);
+}
+
+#[test]
+fn real_envoys_tell_whom_they_dial() {
+    envoy::tell_whom_they_dial();
 }

@@ -8,6 +8,7 @@ use super::proxies::Connection;
 use super::proxies::Roll;
 use crate::lab::api::ApiServer;
 use crate::mesh::injection::Proxy;
+use crate::mesh::istiod::Names;
 use axum::body::Body;
 use http::Request;
 use http::Response;
@@ -84,7 +85,7 @@ impl Answerer {
         };
         if self.port == ENVOY {
             return if path == "/clusters" {
-                text(StatusCode::OK, clusters(&pod).to_string())
+                text(StatusCode::OK, self.clusters(&pod).to_string())
             } else {
                 nothing()
             };
@@ -114,22 +115,52 @@ impl Answerer {
             _ => nothing(),
         }
     }
+
+    /// Envoy's view: before 1.8 it dials istiod itself, since then its agent's socket.
+    fn clusters(&self, pod: &Value) -> Value {
+        let proxy = Proxy::of(pod);
+        let direct = proxy
+            .as_ref()
+            .and_then(|proxy| proxy.version.as_ref())
+            .is_some_and(|version| !version.syncz_has_errors());
+        let own = proxy.and_then(|proxy| proxy.address).unwrap_or_default();
+        let hosts = if !direct {
+            vec![json!({"address": {"pipe": {"path": "./etc/istio/proxy/XDS"}}})]
+        } else if let dialled = self.dialled()
+            && !dialled.is_empty()
+        {
+            let hosts = dialled.iter().map(|address| host(address, true));
+            hosts.collect()
+        } else {
+            vec![host(&own, false)]
+        };
+        json!({"cluster_statuses": [{"name": "xds-grpc", "host_statuses": hosts}]})
+    }
+
+    /// The addresses of the istiods that this pod's proxy is connected to.
+    fn dialled(&self) -> Vec<String> {
+        let id = format!("{}.{}", self.pod, self.namespace);
+        let holds = |istiod: &Istiod| {
+            let connections = proxies::of(&self.api, &self.settings, &self.roll, istiod);
+            connections.iter().any(|connection| connection.proxy == id)
+        };
+        let istiods = Istiod::ready(&self.api).into_iter().filter(holds);
+        istiods
+            .map(|istiod| Names::new(&istiod.revision, &istiod.namespace).discovery_address())
+            .collect()
+    }
 }
 
-/// Envoy's view: before 1.8 it dials istiod itself, since then its agent's socket.
-fn clusters(pod: &Value) -> Value {
-    let proxy = Proxy::of(pod);
-    let direct = proxy
-        .as_ref()
-        .and_then(|proxy| proxy.version.as_ref())
-        .is_some_and(|version| !version.syncz_has_errors());
-    let address = proxy.and_then(|proxy| proxy.address).unwrap_or_default();
-    let host = if direct {
-        json!({"hostname": address.split(':').next(), "address": {"socket_address": {"address": "10.96.0.10", "port_value": 15012}}})
-    } else {
-        json!({"address": {"pipe": {"path": "./etc/istio/proxy/XDS"}}})
-    };
-    json!({"cluster_statuses": [{"name": "xds-grpc", "host_statuses": [host]}]})
+/// An endpoint as Envoy's admin shows it; a gauge at zero has no value there.
+fn host(address: &str, connected: bool) -> Value {
+    let mut active = json!({"type": "GAUGE", "name": "cx_active"});
+    if connected {
+        active["value"] = json!("1");
+    }
+    json!({
+        "hostname": address.split(':').next(), "stats": [active],
+        "address": {"socket_address": {"address": "10.96.0.10", "port_value": 15012}},
+    })
 }
 
 const TYPES: [(&str, &str, &str); 2] = [

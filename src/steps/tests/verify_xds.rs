@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::upgrade::{on, shop};
+use super::upgrade::{migration, on, shop};
 use crate::lab::api::{Effect, Fault, StatusError};
+use crate::lab::scenario::{Behaviour, Scenario};
 use crate::model::Kind;
 
 #[tokio::test(start_paused = true)]
@@ -72,4 +73,43 @@ async fn pods_without_the_proxy_that_a_label_asks_for_are_missing() {
     let judged = error.outputs["verdicts"].as_array().unwrap();
     let bare = judged.iter().find(|verdict| verdict["pod"] == "bare.shop");
     assert_eq!(bare.expect("its verdict")["verdict"], "MISSING");
+}
+
+/// What `via: envoy` says of each pod of the shop once its proxies, which behave so, are on 1.6.
+async fn judged_by_envoy(behaviour: &str) -> Vec<String> {
+    let mut scenario = Scenario::new("shop").fit(&"1.5.10".parse().unwrap(), ["shop"]);
+    let behaviour = json!({ "on": { "revision": "canary" }, "proxy": behaviour });
+    let behaviour: Behaviour = serde_json::from_value(behaviour).unwrap();
+    scenario.pods.push(behaviour);
+    let lab = scenario.open(0).await.unwrap();
+    let mesh = on(&lab);
+    let [moved @ .., (verify, mut with)] = migration("1.6.14");
+    for (kind, with) in moved {
+        mesh.run(kind, with).await.unwrap();
+    }
+    with["via"] = json!("envoy");
+    let outputs = match mesh.run(verify, with).await {
+        Ok(done) => done.outputs,
+        Err(error) => *error.outputs,
+    };
+    let judged = outputs["verdicts"].as_array().unwrap();
+    let of = |one: &serde_json::Value| one["verdict"].as_str().unwrap().to_owned();
+    judged.iter().map(of).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_envoy_of_1_6_tells_which_istiods_it_dials() {
+    for (behaviour, verdict) in [
+        ("stay-old", "OLD"),
+        ("both", "BOTH"),
+        ("absent", "MISSING"),
+        // Envoy does not tell what it rejects.
+        ("nack", "MOVED"),
+    ] {
+        assert_eq!(
+            judged_by_envoy(behaviour).await,
+            [verdict; 5],
+            "{behaviour}"
+        );
+    }
 }

@@ -92,8 +92,27 @@ async fn ask(
     Ok(verdict(&hosts, wanted))
 }
 
-/// The hostnames of the endpoints of `xds-grpc`, healthy or not.
-fn hosts(answer: &str) -> Option<Vec<String>> {
+/// An endpoint of `xds-grpc`.
+struct Host {
+    name: String,
+    /// Whether Envoy has a connection to it, healthy or not.
+    connected: bool,
+}
+
+impl Host {
+    fn read(host: &Value) -> Option<Self> {
+        let stats = host["stats"].as_array().into_iter().flatten();
+        let mut active = stats.filter(|stat| stat["name"] == "cx_active");
+        Some(Self {
+            name: host["hostname"].as_str()?.to_owned(),
+            // A gauge at zero is written without its value.
+            connected: active.all(|stat| !matches!(stat["value"].as_str(), None | Some("0"))),
+        })
+    }
+}
+
+/// The endpoints of `xds-grpc`.
+fn hosts(answer: &str) -> Option<Vec<Host>> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let clusters = answer["cluster_statuses"].as_array()?;
     let Some(xds) = clusters
@@ -103,29 +122,28 @@ fn hosts(answer: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     };
     let hosts = xds["host_statuses"].as_array().into_iter().flatten();
-    Some(
-        hosts
-            .filter_map(|host| host["hostname"].as_str())
-            .map(str::to_owned)
-            .collect(),
-    )
+    Some(hosts.filter_map(Host::read).collect())
 }
 
-fn verdict(hosts: &[String], wanted: &str) -> (Verdict, String) {
-    let is_wanted = |host: &&String| {
-        host.as_str() == wanted
-            || host
-                .strip_prefix(wanted)
-                .is_some_and(|rest| rest.starts_with('.'))
+fn verdict(hosts: &[Host], wanted: &str) -> (Verdict, String) {
+    let is_wanted = |host: &&&str| {
+        host.strip_prefix(wanted)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    let here = hosts.iter().filter(is_wanted).count();
-    match (here, hosts.len()) {
-        (_, 0) => (
+    let named = |connected: bool| -> Vec<&str> {
+        let hosts = hosts.iter().filter(|host| host.connected == connected);
+        hosts.map(|host| host.name.as_str()).collect()
+    };
+    let (dialled, in_vain) = (named(true), named(false));
+    let here = dialled.iter().filter(is_wanted).count();
+    match (here, dialled.len()) {
+        (_, 0) if in_vain.is_empty() => (
             Verdict::Missing,
             "its Envoy has no endpoint of xds-grpc: since 1.8 the agent stands between, use `via: istiod`".to_owned(),
         ),
-        (0, _) => (Verdict::Old, format!("its Envoy dials {}", hosts.join(", "))),
-        (n, all) if n < all => (Verdict::Both, format!("its Envoy dials {}", hosts.join(", "))),
+        (_, 0) => (Verdict::Missing, format!("its Envoy dials {} in vain", in_vain.join(", "))),
+        (0, _) => (Verdict::Old, format!("its Envoy dials {}", dialled.join(", "))),
+        (n, all) if n < all => (Verdict::Both, format!("its Envoy dials {}", dialled.join(", "))),
         _ => (Verdict::Moved, format!("its Envoy dials {wanted}")),
     }
 }
@@ -135,7 +153,11 @@ mod tests {
     use super::*;
 
     fn judge(hosts: &[&str]) -> Verdict {
-        let hosts: Vec<String> = hosts.iter().map(|&h| h.to_owned()).collect();
+        let host = |name: &&str| Host {
+            name: (*name).to_owned(),
+            connected: true,
+        };
+        let hosts: Vec<Host> = hosts.iter().map(host).collect();
         verdict(&hosts, "istiod-canary.istio-system.svc").0
     }
 
@@ -157,12 +179,33 @@ mod tests {
 
     #[test]
     fn endpoints_are_read() {
-        let answer = r#"{"cluster_statuses":[{"name":"other"},{"name":"xds-grpc","host_statuses":[{"hostname":"istiod.istio-system.svc"}]}]}"#;
+        let read = |answer: &str| -> Option<Vec<(String, bool)>> {
+            let hosts = hosts(answer)?.into_iter();
+            Some(hosts.map(|host| (host.name, host.connected)).collect())
+        };
+        let answer = r#"{"cluster_statuses":[{"name":"other"},{"name":"xds-grpc","host_statuses":[
+            {"hostname":"a"}, {"hostname":"b","stats":[{"name":"cx_total","value":"1"},{"type":"GAUGE","name":"cx_active"}]},
+            {"hostname":"c","stats":[{"type":"GAUGE","name":"cx_active","value":"1"}]}]}]}"#;
+        let named = |name: &str, connected| (name.to_owned(), connected);
         assert_eq!(
-            hosts(answer),
-            Some(vec!["istiod.istio-system.svc".to_owned()])
+            read(answer),
+            Some(vec![named("a", true), named("b", false), named("c", true)])
         );
-        assert_eq!(hosts(r#"{"cluster_statuses":[]}"#), Some(vec![]));
-        assert_eq!(hosts("no json"), None);
+        assert_eq!(read(r#"{"cluster_statuses":[]}"#), Some(vec![]));
+        assert_eq!(read("no json"), None);
+    }
+
+    #[test]
+    fn who_dials_in_vain_is_missing() {
+        let hosts = [Host {
+            name: "istiod-canary.istio-system.svc".to_owned(),
+            connected: false,
+        }];
+        let (verdict, why) = verdict(&hosts, "istiod-canary.istio-system.svc");
+        assert_eq!(verdict, Verdict::Missing);
+        assert_eq!(
+            why,
+            "its Envoy dials istiod-canary.istio-system.svc in vain"
+        );
     }
 }
