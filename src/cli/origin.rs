@@ -16,7 +16,7 @@ pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// The user, as the shell knows them.
+/// The user, as the shell knows them, or by their number where there is no shell.
 #[expect(
     clippy::disallowed_methods,
     reason = "the edge where the environment is read"
@@ -24,7 +24,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn user() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned())
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 /// The host's name, from the kernel where it shows it.
