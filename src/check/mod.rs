@@ -251,9 +251,8 @@ impl Loading<'_> {
             done: expand::Expanded::default(),
             full: false,
         };
-        let mut timeout = None;
         if let Some(Some(root)) = self.plans.first() {
-            timeout = unroll.root(root, scope);
+            unroll.root(root, scope);
         }
         let expanded = unroll.done;
         safety::check(&expanded, &mut out);
@@ -270,7 +269,6 @@ impl Loading<'_> {
         let checked = root.filter(|_| wanted).map(|root| {
             outcome::checked(
                 root,
-                timeout,
                 &self.values,
                 expanded,
                 &part,

@@ -11,13 +11,12 @@ use super::slice::Part;
 use super::values::{self, Values};
 use crate::diagnostic::Diagnostics;
 use crate::graph::{Drawing, Edge, Node};
-use crate::model::{self, NodeId};
+use crate::model::NodeId;
 use crate::source::SourceMap;
 
 /// The executable plan. Only for a plan without errors.
 pub(super) fn checked(
     root: &Plan,
-    timeout: Option<model::Span>,
     values: &Values,
     expanded: Expanded,
     part: &Part,
@@ -53,7 +52,7 @@ pub(super) fn checked(
     Checked {
         name: root.name.clone(),
         digest: loader.digest(),
-        timeout,
+        timeout: expanded.timeout,
         inputs: values::public(root, values),
         secrets,
         tasks,

@@ -456,7 +456,7 @@ fn the_address_that_a_gate_asks_is_looked_at_as_soon_as_it_is_known() {
 fn an_address_that_a_step_gives_fails_the_gate_at_once() {
     struct Gives(crate::event::Outputs);
     impl check::Results for Gives {
-        fn run_id(&self) -> &str {
+        fn run_id(&self) -> &'static str {
             "r"
         }
         fn outcome(&self, _: usize) -> Option<Outcome> {
@@ -536,4 +536,13 @@ fn a_number_in_quotes_is_none() {
     assert_eq!(told.lines().count(), 2, "{told}");
     let plain = text.replace('"', "");
     assert_eq!(said(&checked(&plain, &Slice::default())), "");
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_told_in_one_sentence() {
+    let text = "version: 1\nname: x\ninputs:\n  a: { type: map, default: 4 }\nsteps:\n  b: { uses: gate, timeout: 1h, with: { approval: { message: \"m ${{ inputs.a }}\" } } }\n";
+    assert_eq!(
+        said(&checked(text, &Slice::default())).trim_end(),
+        "plan.yaml:4:28: error[P0609]: the default does not fit: it is not a map"
+    );
 }

@@ -69,7 +69,7 @@ fn typed(
     let wrong = |wanted: &str| {
         Err(Mismatch {
             span: tree.span,
-            message: format!("is not {wanted}"),
+            message: format!("it is not {wanted}"),
         })
     };
     match (kind, &tree.value) {
@@ -196,7 +196,7 @@ fn from_text(
     let json = |start: char| -> Option<Result<Json, String>> {
         text.trim_start()
             .starts_with(start)
-            .then(|| serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}")))
+            .then(|| serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}")))
     };
     let tree = match kind {
         InputType::List => match json('[') {
@@ -219,7 +219,7 @@ fn from_text(
         },
         InputType::Map => match json('{') {
             Some(value) => Tree::from_json(&value?, span),
-            None => return Err("is no JSON map: write {\"key\": \"value\"}".to_owned()),
+            None => return Err("it is no JSON map: write {\"key\": \"value\"}".to_owned()),
         },
         InputType::Number | InputType::Bool => Tree {
             span,

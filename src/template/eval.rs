@@ -416,7 +416,7 @@ fn no_value(expression: &Expression, span: Span, why: Option<&str>) -> Box<Diagn
         || format!("`{}` has no value", expression.source),
         |why| format!("`{}` has no value: {why}", expression.source),
     );
-    let mut diagnostic = problem(Code::TemplateEvaluation, &message, span, "is not there");
+    let mut diagnostic = problem(Code::TemplateEvaluation, &message, span, "");
     diagnostic.help = Some("where that may be, use `… | default('…')`".to_owned());
     diagnostic
 }

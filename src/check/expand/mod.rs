@@ -70,6 +70,8 @@ pub(super) struct Expanded {
     pub(super) allowed: Vec<Allowed>,
     /// The ends of the top level's steps.
     pub(super) secrets: Vec<String>,
+    /// The timeout of the whole run.
+    pub(super) timeout: Option<model::Span>,
     /// Some list is not known: what is missing may come with it.
     pub(super) partial: bool,
 }
@@ -177,16 +179,15 @@ pub(super) struct Site<'s> {
 }
 
 impl Expander<'_, '_> {
-    /// Unrolls the root plan; gives its timeout.
-    pub(super) fn root(&mut self, plan: &Plan, scope: Arc<Scope>) -> Option<model::Span> {
-        let timeout = self.plan_timeout(plan, &scope);
+    /// Unrolls the root plan.
+    pub(super) fn root(&mut self, plan: &Plan, scope: Arc<Scope>) {
+        self.done.timeout = self.plan_timeout(plan, &scope);
         let default_timeout = self.default_timeout(plan, &scope);
         let spot = Spot {
             default_timeout,
             ..Spot::root(scope)
         };
         self.steps(&plan.steps, &spot, None);
-        timeout
     }
 
     /// Unrolls the steps of a map; gives their last tasks.
