@@ -190,10 +190,7 @@ fn put(
     pods: &[Arc<Value>],
     fields: &[&str],
 ) {
-    let known = found
-        .as_ref()
-        .map(|found| found.to_string())
-        .unwrap_or_default();
+    let known = found.as_ref().map(ToString::to_string).unwrap_or_default();
     let is_new = |pod: &&Arc<Value>| !known.contains(object::meta(pod, "uid"));
     let became_ready = pods
         .iter()
