@@ -191,6 +191,7 @@ fn a_budget_of_zero_is_warned_of_and_waited_for() {
         .exits(1)
         .says("PodDisruptionBudget/shop/cart")
         .says("allows no disruption → add a replica or loosen it: nodes cannot be drained, and the restart waits for it")
+        .says("restart: patch Deployment/shop/catalog: restart")
         .says("restart: Deployment/shop/cart: the budget cart allows no disruption")
         .says("StatefulSet/shop/database cannot be restarted: its updateStrategy is OnDelete")
         .says("restart: timed out")

@@ -1,6 +1,6 @@
 //! How fast workloads are restarted: so many rollouts at once, so many pods a minute, never against a budget.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ const LAG: Duration = Duration::from_secs(60);
 /// place. There may be fewer than before, and nothing tells so.
 const REST: Duration = Duration::from_secs(3);
 
-/// Restarts each workload that is due, in order, and returns the names of those that it restarted itself.
+/// Restarts each workload that is due, in order but for those that must wait for a budget, and returns the names of those that it restarted itself.
 pub(super) async fn restart(
     step: &Restart,
     cluster: &Cluster,
@@ -35,17 +35,16 @@ pub(super) async fn restart(
     let mut pace = Pace::new(step.per_minute);
     let mut active: BTreeSet<ObjectRef> = BTreeSet::new();
     let mut restarted = Vec::new();
-    for workload in due {
+    let mut queue: VecDeque<&Workload> = due.iter().copied().collect();
+    while !queue.is_empty() {
         while active.len() >= limit {
             ended(cluster, context, &mut active, Until::One).await?;
         }
-        pace.admit(workload.pods.len(), context).await;
-        if guards
-            .iter()
-            .any(|guard| guard.matches(&labels(&workload.template["labels"])))
-        {
-            budget(cluster, context, workload).await?;
-        }
+        pace.ready(context).await;
+        let Some(workload) = next(cluster, context, &guards, &mut queue).await? else {
+            break;
+        };
+        pace.spend(workload.pods.len());
         // Only a resumed step can find its own mark.
         if workload.template["annotations"][ANNOTATION] != value {
             mark(cluster, context, &workload.object, value).await?;
@@ -189,49 +188,65 @@ fn judge(
     }
 }
 
-/// Waits while a disruption budget over the workload's pods allows no disruption and the rollout would cause one.
+/// Takes the first workload out of the queue that may be disrupted now, and waits where none may: those whose rollout
+/// takes pods away while their disruption budgets allow none.
 ///
 /// Rollouts do not ask budgets by themselves (they delete pods, they do not evict them).
-async fn budget(
+async fn next<'due>(
     cluster: &Cluster,
     context: &StepContext,
-    workload: &Workload,
-) -> Result<(), StepError> {
-    if workload.unavailable == 0 {
-        return Ok(());
+    guards: &[Labels],
+    queue: &mut VecDeque<&'due Workload>,
+) -> Result<Option<&'due Workload>, StepError> {
+    let Some(first) = queue.front() else {
+        return Ok(None);
+    };
+    let guarded = |workload: &Workload| {
+        let pod = labels(&workload.template["labels"]);
+        workload.unavailable > 0 && guards.iter().any(|guard| guard.matches(&pod))
+    };
+    if !guarded(first) {
+        return Ok(queue.pop_front());
     }
-    let pod = labels(&workload.template["labels"]);
-    cluster
+    let judge = |budgets: &[Object]| {
+        let mut reasons = Vec::new();
+        for (at, workload) in queue.iter().enumerate() {
+            let shut = shut(workload, budgets);
+            if shut.is_empty() || !guarded(workload) {
+                return Wait::Done(at);
+            }
+            reasons.extend(shut);
+        }
+        Wait::Not(reasons)
+    };
+    let at = cluster
         .wait(
             "policy/v1",
             "PodDisruptionBudget",
-            workload.object.namespace.as_deref(),
+            first.object.namespace.as_deref(),
             &Selector::default(),
-            |budgets| {
-                let shut: Vec<String> = budgets
-                    .iter()
-                    .filter(|b| {
-                        Labels::parse(&b.value()["spec"]["selector"]).matches(&pod)
-                            && b.value()["status"]["disruptionsAllowed"] == 0
-                    })
-                    .map(|b| {
-                        format!(
-                            "{}: the budget {} allows no disruption",
-                            workload.object,
-                            b.name()
-                        )
-                    })
-                    .collect();
-                if shut.is_empty() {
-                    Wait::Done(())
-                } else {
-                    Wait::Not(shut)
-                }
-            },
+            judge,
             |reasons| context.waiting(reasons),
         )
-        .await
-        .map_err(StepError::from)
+        .await?;
+    Ok(queue.remove(at))
+}
+
+/// The budgets over a workload's pods that allow no disruption, as reasons to wait.
+fn shut(workload: &Workload, budgets: &[Object]) -> Vec<String> {
+    let pod = labels(&workload.template["labels"]);
+    let shut = budgets.iter().filter(|budget| {
+        Labels::parse(&budget.value()["spec"]["selector"]).matches(&pod)
+            && budget.value()["status"]["disruptionsAllowed"] == 0
+    });
+    let reason = |budget: &Object| {
+        let name = budget.name();
+        format!(
+            "{}: the budget {name} allows no disruption",
+            workload.object
+        )
+    };
+    shut.map(reason).collect()
 }
 
 /// So many pods a minute: each restart is paid for with the time that its pods are worth.
@@ -248,18 +263,20 @@ impl Pace {
         }
     }
 
-    async fn admit(&mut self, pods: usize, context: &StepContext) {
-        let Some(per_pod) = self.per_pod else {
-            return;
-        };
-        let now = Instant::now();
-        if self.next > now {
+    /// Waits until what was restarted is paid for.
+    async fn ready(&self, context: &StepContext) {
+        if self.per_pod.is_some() && self.next > Instant::now() {
             context.waiting(vec![
                 "holding back: so many pods a minute are restarted".to_owned(),
             ]);
             tokio::time::sleep_until(self.next).await;
         }
-        let cost = per_pod.saturating_mul(u32::try_from(pods).unwrap_or(u32::MAX));
-        self.next = self.next.max(now) + cost;
+    }
+
+    fn spend(&mut self, pods: usize) {
+        if let Some(per_pod) = self.per_pod {
+            let cost = per_pod.saturating_mul(u32::try_from(pods).unwrap_or(u32::MAX));
+            self.next = self.next.max(Instant::now()) + cost;
+        }
     }
 }
