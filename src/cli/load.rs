@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::{stderr, style};
 use crate::check::{self, Given, Loaded, Purpose, ReadFile, Slice};
 use crate::diagnostic::{self, Code, Diagnostics, Format};
+use crate::report::count;
 use crate::source::SourceMap;
 
 /// The beginning of the variables that give sensitive inputs: `PLAN_INPUT_TOKEN` gives `token`.
@@ -148,10 +149,4 @@ pub(super) fn blame(diagnostics: &Diagnostics) -> Exit {
     } else {
         Exit::Invalid
     }
-}
-
-/// `1 error`, `2 errors`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{count, show};
+use super::load::show;
 use crate::check::{Checked, Role, Work, document};
 use crate::diagnostic::suggest::closest;
 use crate::lab::istio;
@@ -17,6 +17,7 @@ use crate::lab::scenario::{Effect, Gate, Lab, NAMES, Namespace, OpenError, Scena
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
+use crate::report::count;
 use crate::snapshot::Snapshot;
 use crate::steps::{Answer, Simulated};
 

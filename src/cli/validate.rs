@@ -3,10 +3,11 @@
 use super::args::{Deny, DiagnosticFormat, ValidateArgs};
 use super::error::CliError;
 use super::exit::Exit;
-use super::load::{blame, count, load_file};
+use super::load::{blame, load_file};
 use super::{stdout, style};
 use crate::check::{Purpose, Slice};
 use crate::diagnostic::{Diagnostics, Format, render};
+use crate::report::count;
 use crate::source::SourceMap;
 
 /// Checks each plan; 3 where one is invalid.

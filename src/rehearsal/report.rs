@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Group, Summary};
-use crate::report::span;
+use crate::report::{count, span};
 
 /// Writes it down. `again` is the command that shows a seed again, without the seed.
 pub fn text(summary: &Summary, again: &str) -> String {
@@ -48,7 +48,8 @@ fn restarts(out: &mut String, summary: &Summary) -> std::fmt::Result {
     if summary.workloads.is_empty() {
         return writeln!(out, "it restarts nothing");
     }
-    writeln!(out, "it restarts {} workloads:", summary.workloads.len())?;
+    let workloads = count(summary.workloads.len(), "workload");
+    writeln!(out, "it restarts {workloads}:")?;
     for (name, effect) in &summary.workloads {
         let times = match effect.restarts {
             1 => "once".to_owned(),

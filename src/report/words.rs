@@ -25,7 +25,7 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
 }
 
 /// `1 step`, `2 steps`.
-pub(super) fn count(number: usize, one: &str) -> String {
+pub(crate) fn count(number: usize, one: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {one}{plural}")
 }
