@@ -44,10 +44,12 @@ pub struct Change {
 }
 
 /// How many writes are kept for watches and old lists.
-pub(super) const HISTORY: usize = 1_000;
+pub(super) const HISTORY: usize = 500;
 
 /// Of whom there are many writes that hardly anybody follows.
 const EVENTS: &str = "events";
+/// How many of those are kept.
+const EVENTS_HISTORY: usize = 100;
 
 /// What happened to some objects.
 #[derive(Debug, Default)]
@@ -186,10 +188,10 @@ impl Store {
     }
 
     fn record(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
-        let history = if key.resource == EVENTS {
-            &mut self.events
+        let (history, most) = if key.resource == EVENTS {
+            (&mut self.events, EVENTS_HISTORY)
         } else {
-            &mut self.history
+            (&mut self.history, HISTORY)
         };
         history.changes.push_back(Change {
             revision: self.revision,
@@ -197,7 +199,7 @@ impl Store {
             before,
             after,
         });
-        if history.changes.len() > HISTORY
+        if history.changes.len() > most
             && let Some(oldest) = history.changes.pop_front()
         {
             history.compacted = oldest.revision;
