@@ -108,23 +108,24 @@ fn secret(object: &mut Value) {
     }
 }
 
+/// How the pods of a workload are replaced: if nobody says otherwise, by rolling.
+fn rolling<const N: usize>(spec: &mut Value, field: &str, pace: [(&str, Value); N]) {
+    default_to(spec, field, json!({}));
+    let strategy = &mut spec[field];
+    default_to(strategy, "type", json!("RollingUpdate"));
+    if strategy["type"] == "RollingUpdate" {
+        default_to(strategy, "rollingUpdate", json!({}));
+        for (key, value) in pace {
+            default_to(&mut strategy["rollingUpdate"], key, value);
+        }
+    }
+}
+
 fn deployment(spec: &mut Value) {
     default_to(spec, "replicas", json!(1));
-    default_to(spec, "strategy", json!({}));
-    default_to(&mut spec["strategy"], "type", json!("RollingUpdate"));
-    if spec["strategy"]["type"] == "RollingUpdate" {
-        default_to(&mut spec["strategy"], "rollingUpdate", json!({}));
-        default_to(
-            &mut spec["strategy"]["rollingUpdate"],
-            "maxUnavailable",
-            json!("25%"),
-        );
-        default_to(
-            &mut spec["strategy"]["rollingUpdate"],
-            "maxSurge",
-            json!("25%"),
-        );
-    }
+    let quarter = json!("25%");
+    let pace = [("maxUnavailable", quarter.clone()), ("maxSurge", quarter)];
+    rolling(spec, "strategy", pace);
     default_to(spec, "revisionHistoryLimit", json!(10));
     default_to(spec, "progressDeadlineSeconds", json!(600));
     template(spec);
@@ -136,16 +137,7 @@ fn stateful_set(spec: &mut Value) {
     default_to(spec, "serviceName", json!(""));
     let kept = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
     default_to(spec, "persistentVolumeClaimRetentionPolicy", kept);
-    default_to(spec, "updateStrategy", json!({}));
-    default_to(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
-    if spec["updateStrategy"]["type"] == "RollingUpdate" {
-        default_to(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
-        default_to(
-            &mut spec["updateStrategy"]["rollingUpdate"],
-            "partition",
-            json!(0),
-        );
-    }
+    rolling(spec, "updateStrategy", [("partition", json!(0))]);
     default_to(spec, "revisionHistoryLimit", json!(10));
     for claim in items_mut(spec, "volumeClaimTemplates") {
         pod::resources(&mut claim["spec"]);
@@ -154,21 +146,8 @@ fn stateful_set(spec: &mut Value) {
 }
 
 fn daemon_set(spec: &mut Value) {
-    default_to(spec, "updateStrategy", json!({}));
-    default_to(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
-    if spec["updateStrategy"]["type"] == "RollingUpdate" {
-        default_to(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
-        default_to(
-            &mut spec["updateStrategy"]["rollingUpdate"],
-            "maxUnavailable",
-            json!(1),
-        );
-        default_to(
-            &mut spec["updateStrategy"]["rollingUpdate"],
-            "maxSurge",
-            json!(0),
-        );
-    }
+    let pace = [("maxUnavailable", json!(1)), ("maxSurge", json!(0))];
+    rolling(spec, "updateStrategy", pace);
     default_to(spec, "revisionHistoryLimit", json!(10));
     template(spec);
 }
