@@ -71,10 +71,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         journal,
         reporters,
         clock: job.source.clock(),
-        options: Options {
-            state_dir: Some(state_dir.to_path_buf()),
-            ..options(&job, args)
-        },
+        options: options(&job, args, state_dir),
         gatekeeper: style::is_interactive()
             .then(|| Arc::new(Terminal::new(screen)) as Arc<dyn Gatekeeper>),
         lease: Some(Arc::clone(&leases) as Arc<dyn engine::Lease>),
@@ -125,7 +122,7 @@ fn exit(end: &RunEnd) -> Exit {
     }
 }
 
-fn options(job: &Job, args: &DriveArgs) -> Options {
+fn options(job: &Job, args: &DriveArgs, state_dir: &Path) -> Options {
     Options {
         concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
         keep_going: args.keep_going,
@@ -139,7 +136,7 @@ fn options(job: &Job, args: &DriveArgs) -> Options {
         origin: job.source.origin(&job.cluster),
         looked_up: job.looked_up.clone(),
         prove: job.prove.clone(),
-        state_dir: None,
+        state_dir: Some(state_dir.to_path_buf()),
     }
 }
 
