@@ -13,7 +13,7 @@ use super::facts::forms;
 use super::parsed::Plan;
 use super::schema::{self, NoTypes, Schema};
 use super::tree::Tree;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
 use crate::source::SourceMap;
 use crate::template::{Found, Lookup, Reference, Template};
@@ -58,8 +58,18 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// What is wrong where this would have to be known before the run, and is made of what only the run knows.
+    pub(super) fn late(&self, tree: &Tree, message: &str) -> Option<Diagnostic> {
+        let references = tree.references();
+        let late = references
+            .iter()
+            .find(|reference| self.is_late(reference))?;
+        let problem = Diagnostic::new(Code::OutputNotVisible, message);
+        Some(problem.at(late.span, "known only during the run"))
+    }
+
     /// Whether a name has its value only while the plan runs.
-    pub(super) fn is_late(&self, reference: &Reference) -> bool {
+    fn is_late(&self, reference: &Reference) -> bool {
         let name = reference.path.first().map(String::as_str);
         match (reference.root.as_str(), name) {
             ("steps" | "run", _) => true,

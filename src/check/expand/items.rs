@@ -102,20 +102,14 @@ impl Expander<'_, '_> {
 
     /// The whole graph is known before the first step: a list cannot be made of what steps give.
     fn late_list(&mut self, tree: &Tree, scope: &Scope, span: Span) -> bool {
-        let references = tree.references();
-        let late = references.iter().find(|reference| scope.is_late(reference));
-        if let Some(late) = late {
-            self.out.push(
-                Diagnostic::new(
-                    Code::OutputNotVisible,
-                    "`for_each` cannot run over what a step gives",
-                )
-                .at(late.span, "known only during the run")
+        let late = scope.late(tree, "`for_each` cannot run over what a step gives");
+        let is_late = late.is_some();
+        self.out.extend(late.map(|problem| {
+            problem
                 .also(span, "all steps must be known before the first one starts")
-                .help("use an input, or `{namespaces: {selector: …}}`"),
-            );
-        }
-        late.is_some()
+                .help("use an input, or `{namespaces: {selector: …}}`")
+        }));
+        is_late
     }
 
     fn duplicate(&mut self, name: &str, span: Span, first: Span) {

@@ -8,7 +8,7 @@ use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::Scope;
 use crate::check::shape::InputTypes;
 use crate::check::tree::Tree;
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::model;
 use crate::model::policy::Timeout;
 use crate::source::de::from_node;
@@ -73,26 +73,13 @@ impl Expander<'_, '_> {
         }
         let known = self.known(tree, scope)?;
         let Some(node) = known.node() else {
-            self.late_timeout(&known, scope);
+            // It would bound nothing before those steps have ended.
+            let late = scope.late(&known, "a timeout cannot be made of what a step gives");
+            self.out
+                .extend(late.map(|problem| problem.help("use an input")));
             return None;
         };
         let sound = schema::validate(schema, &known, tree.span, &NoTypes, true, self.out);
         sound.then(|| from_node(&node).ok())?
-    }
-
-    /// A timeout made of what steps give would bound nothing before they have ended.
-    fn late_timeout(&mut self, tree: &Tree, scope: &Scope) {
-        let references = tree.references();
-        let late = references.iter().find(|reference| scope.is_late(reference));
-        if let Some(late) = late {
-            self.out.push(
-                Diagnostic::new(
-                    Code::OutputNotVisible,
-                    "a timeout cannot be made of what a step gives",
-                )
-                .at(late.span, "known only during the run")
-                .help("use an input"),
-            );
-        }
     }
 }
