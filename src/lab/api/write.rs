@@ -135,22 +135,25 @@ impl Shared {
         })
     }
 
-    /// Writes the next state of an object that was seen.
-    fn change(
+    /// Writes the next state of an object. It is made again from the newest one where another writer came between, so
+    /// that only a `resourceVersion` that is named conflicts (`GuaranteedUpdate` of apiserver's `etcd3/store.go`).
+    fn rewrite(
         &self,
         call: &Call,
-        before: &Arc<Value>,
-        after: Value,
         writer: &Writer,
-    ) -> Result<Arc<Value>, StatusError> {
-        self.ask(call, "UPDATE", &after)?;
-        let mut state = self.state();
-        match state.store.get(&call.key()) {
-            Some(found) if Arc::ptr_eq(found, before) => {
-                commit(&mut state, call, before, after, writer)
+        next: impl Fn(&Arc<Value>) -> Result<(Value, Vec<String>), StatusError>,
+    ) -> Result<Reply, StatusError> {
+        loop {
+            let before = self.seen(call)?;
+            let (after, warnings) = next(&before)?;
+            self.ask(call, "UPDATE", &after)?;
+            let mut state = self.state();
+            let newest = state.store.get(&call.key());
+            if newest.is_some_and(|newest| Arc::ptr_eq(newest, &before)) {
+                let stored = commit(&mut state, call, &before, after, writer)?;
+                drop(state);
+                return Ok(Reply::ok(call.present(&stored)).warn(warnings));
             }
-            Some(_) => Err(modified(call)),
-            None => Err(call.target.not_found()),
         }
     }
 
@@ -181,10 +184,8 @@ impl Shared {
         let unknown = self.decode(call, &mut after, "UpdateOptions")?;
         call.check_place(&mut after)?;
         call.check_revision(&after)?;
-        let before = self.seen(call)?;
         let writer = call.writer("Update", self.clock.seconds());
-        let stored = self.change(call, &before, after, &writer)?;
-        Ok(Reply::ok(call.present(&stored)).warn(unknown))
+        self.rewrite(call, &writer, |_| Ok((after.clone(), unknown.clone())))
     }
 
     /// PATCH, by content type.
@@ -195,7 +196,6 @@ impl Shared {
         body: &Value,
     ) -> Result<Reply, StatusError> {
         call.check_dry_run("PatchOptions")?;
-        let custom = call.target.resource.is_custom();
         if content_type == "application/apply-patch+yaml"
             || content_type == "application/apply-patch+cbor"
         {
@@ -210,8 +210,22 @@ impl Shared {
                 &[cause],
             ));
         }
-        let before = self.seen(call)?;
-        let shown = call.present(&before);
+        let writer = call.writer("Update", self.clock.seconds());
+        self.rewrite(call, &writer, |before| {
+            self.patched(call, content_type, body, before)
+        })
+    }
+
+    /// The object after a patch, and what is to be warned of.
+    fn patched(
+        &self,
+        call: &Call,
+        content_type: &str,
+        body: &Value,
+        before: &Arc<Value>,
+    ) -> Result<(Value, Vec<String>), StatusError> {
+        let custom = call.target.resource.is_custom();
+        let shown = call.present(before);
         let mut after = match content_type {
             "application/json-patch+json" => patch::json::patch(&shown, body)?,
             "application/merge-patch+json" => {
@@ -231,7 +245,7 @@ impl Shared {
                 ));
             }
         };
-        check_uid(call, &before, &after)?;
+        check_uid(call, before, &after)?;
         if !custom {
             object::empty_texts(&mut after);
             object::drop_nulls(&mut after);
@@ -250,9 +264,7 @@ impl Shared {
             .decode(&mut after, schema.as_ref(), "PatchOptions")
             .map_err(|why| why.of_patch(&patched))?;
         call.check_place(&mut after)?;
-        let writer = call.writer("Update", self.clock.seconds());
-        let stored = self.change(call, &before, after, &writer)?;
-        Ok(Reply::ok(call.present(&stored)).warn(unknown))
+        Ok((after, unknown))
     }
 
     /// The object that a request is about.
@@ -291,7 +303,7 @@ impl Shared {
         let ignore_status =
             call.target.resource.has("status") && call.target.subresource.is_empty();
         let live = self.state().store.get(&call.key()).cloned();
-        let Some(before) = live else {
+        if live.is_none() {
             if !call.target.subresource.is_empty() {
                 return Err(call.target.not_found());
             }
@@ -308,24 +320,28 @@ impl Shared {
                 ));
             }
             let made = patch::apply::apply(&Value::Null, &config, &writer, false, ignore_status)?;
-            let created = self.create_as(call, made, &writer)?;
-            return Ok(Reply::created(call.present(&created)));
-        };
-        check_uid(call, &before, &config)?;
-        if !object::meta(&config, "resourceVersion").is_empty()
-            && object::revision(&config) != object::revision(&before)
-        {
-            return Err(modified(call));
+            match self.create_as(call, made, &writer) {
+                // Another writer made it meanwhile.
+                Err(error) if error.reason() == "AlreadyExists" => {}
+                created => return Ok(Reply::created(call.present(&created?))),
+            }
         }
-        let after = patch::apply::apply(
-            &call.present(&before),
-            &config,
-            &writer,
-            call.query.flag("force"),
-            ignore_status,
-        )?;
-        let stored = self.change(call, &before, after, &writer)?;
-        Ok(Reply::ok(call.present(&stored)))
+        self.rewrite(call, &writer, |before| {
+            check_uid(call, before, &config)?;
+            if !object::meta(&config, "resourceVersion").is_empty()
+                && object::revision(&config) != object::revision(before)
+            {
+                return Err(modified(call));
+            }
+            let after = patch::apply::apply(
+                &call.present(before),
+                &config,
+                &writer,
+                call.query.flag("force"),
+                ignore_status,
+            )?;
+            Ok((after, Vec::new()))
+        })
     }
 }
 

@@ -9,6 +9,8 @@ use kube::ResourceExt as _;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::PostParams;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 struct Sidecar;
 
@@ -118,4 +120,68 @@ async fn validating_webhooks_see_what_is_made_and_changed() {
     maps.patch("a", &PatchParams::default(), &patch)
         .await
         .expect("not selected");
+}
+
+/// Writes to the object that it is asked about, once.
+struct Meddler(ApiServer, AtomicBool, &'static str);
+
+impl Admission for Meddler {
+    fn mutate(&self, _: &Value, object: Value) -> Result<Value, String> {
+        Ok(object)
+    }
+
+    fn validate(&self, _: &Value) -> Result<(), String> {
+        if !self.1.swap(true, Ordering::Relaxed) {
+            self.0.seed(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}, "data": {self.2: "1"},
+            }));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_named_revision_conflicts_with_who_writes_in_between() {
+    let apply = PatchParams::apply("test").force();
+    let own = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"own": "1"}});
+    for (exists, parameters, patch) in [
+        (true, PatchParams::default(), Patch::Merge(own.clone())),
+        (true, PatchParams::default(), Patch::Strategic(own.clone())),
+        (true, apply.clone(), Patch::Apply(own.clone())),
+        (false, apply, Patch::Apply(own.clone())),
+    ] {
+        let server = ApiServer::default();
+        let maps: Api<ConfigMap> = Api::default_namespaced(server.client("test"));
+        if exists {
+            maps.create(
+                &PostParams::default(),
+                &typed(json!({"metadata": {"name": "a"}})),
+            )
+            .await
+            .expect("created");
+        }
+        server.seed(&json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "slow"},
+            "webhooks": [{
+                "name": "slow.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"name": "istiod", "namespace": "istio-system", "path": "/validate"}},
+                "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+            }],
+        }));
+        let meddles = |key| Arc::new(Meddler(server.clone(), AtomicBool::new(false), key));
+        server.set_admission(meddles("theirs"));
+        let data = maps
+            .patch("a", &parameters, &patch)
+            .await
+            .expect("patched")
+            .data;
+        let both = [("own", "1"), ("theirs", "1")].map(|(key, value)| (key.into(), value.into()));
+        assert_eq!(data, Some(both.into()), "{patch:?}");
+
+        server.set_admission(meddles("again"));
+        let mut next = maps.get("a").await.expect("there");
+        next.data = Some([("late".to_owned(), "1".to_owned())].into());
+        let refused = status(maps.replace("a", &PostParams::default(), &next).await);
+        assert_eq!((refused.0, refused.1.as_str()), (409, "Conflict"));
+    }
 }
