@@ -22,7 +22,7 @@ fn a_snapshot_is_taken_and_a_plan_is_tried_against_it() {
         .says("`cluster.json` does not end in .json.gz");
     desk.plan(&[&take[..], &["cluster.json.gz"]].concat())
         .exits(0)
-        .says("cluster.json.gz: Kubernetes v1.21.0, 1 istiods, ")
+        .says("cluster.json.gz: Kubernetes v1.21.0, 1 istiod, ")
         .says("left out:\n")
         .says("  Secrets: none was read");
     let before = lab.api.everything().len();

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::{stderr, style};
 use crate::check::{self, Given, Loaded, Purpose, ReadFile, Slice};
 use crate::diagnostic::{self, Code, Diagnostics, Format};
-use crate::report::count;
+use crate::model::counted;
 use crate::source::SourceMap;
 
 /// The beginning of the variables that give sensitive inputs: `PLAN_INPUT_TOKEN` gives `token`.
@@ -91,7 +91,7 @@ pub(super) fn slice(args: &SliceArgs) -> Slice {
 pub(super) fn judge(diagnostics: &Diagnostics, sources: &SourceMap) -> Result<(), CliError> {
     show(diagnostics, sources);
     if diagnostics.has_errors() {
-        let errors = count(diagnostics.error_count(), "error");
+        let errors = counted(diagnostics.error_count(), "error");
         return Err(match blame(diagnostics) {
             Exit::Usage => CliError::usage(format!("what was given has {errors}")),
             exit => CliError::new(exit, format!("the plan has {errors}")),

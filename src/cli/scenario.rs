@@ -17,7 +17,7 @@ use crate::lab::scenario::{Effect, Gate, Lab, NAMES, Namespace, OpenError, Scena
 use crate::mesh::istiod::DEFAULT;
 use crate::mesh::version::Version;
 use crate::model::Action;
-use crate::report::count;
+use crate::model::counted;
 use crate::snapshot::Snapshot;
 use crate::steps::{Answer, Simulated};
 
@@ -109,7 +109,7 @@ fn scenario(scenario: &str) -> Result<Scenario, CliError> {
     let document = document::<Scenario>(scenario, &bytes);
     show(&document.diagnostics, &document.sources);
     document.value.ok_or_else(|| {
-        let errors = count(document.diagnostics.error_count(), "error");
+        let errors = counted(document.diagnostics.error_count(), "error");
         CliError::new(Exit::Invalid, format!("the scenario has {errors}"))
             .help("`plan schema scenario` prints what may stand in it")
     })

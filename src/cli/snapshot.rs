@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::origin;
 use crate::model::action::ISTIO_SYSTEM;
+use crate::model::counted;
 use crate::snapshot::{Answer, Keep, Snapshot};
 use crate::steps::snapshot::take;
 
@@ -139,11 +140,11 @@ pub(super) fn inventory(snapshot: &Snapshot) -> String {
         all.filter(|object| object["kind"] == kind).count()
     };
     format!(
-        "Kubernetes {}, {} istiods, {} pods in {} namespaces, as of {}",
+        "Kubernetes {}, {}, {} in {}, as of {}",
         snapshot.kubernetes,
-        snapshot.istiods.len(),
-        count("Pod"),
-        count("Namespace"),
+        counted(snapshot.istiods.len(), "istiod"),
+        counted(count("Pod"), "pod"),
+        counted(count("Namespace"), "namespace"),
         snapshot.taken.strftime("%Y-%m-%dT%H:%M:%SZ")
     )
 }

@@ -7,7 +7,7 @@ use super::load::{blame, load_file};
 use super::{stdout, style};
 use crate::check::{Purpose, Slice};
 use crate::diagnostic::{Diagnostics, Format, render};
-use crate::report::count;
+use crate::model::counted;
 use crate::source::SourceMap;
 
 /// Checks each plan; 3 where one is invalid.
@@ -89,7 +89,7 @@ fn summary(file: &str, diagnostics: &Diagnostics) {
     if errors == 0 && warnings == 0 {
         say!("{file}: valid");
     } else {
-        let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
         say!("{file}: {errors}, {warnings}");
     }
 }

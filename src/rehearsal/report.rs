@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{Group, Summary};
-use crate::report::{count, span};
+use crate::model::counted;
+use crate::report::span;
 
 /// Writes it down. `again` is the command that shows a seed again, without the seed.
 pub fn text(summary: &Summary, again: &str) -> String {
@@ -48,7 +49,7 @@ fn restarts(out: &mut String, summary: &Summary) -> std::fmt::Result {
     if summary.workloads.is_empty() {
         return writeln!(out, "it restarts nothing");
     }
-    let workloads = count(summary.workloads.len(), "workload");
+    let workloads = counted(summary.workloads.len(), "workload");
     writeln!(out, "it restarts {workloads}:")?;
     for (name, effect) in &summary.workloads {
         let times = match effect.restarts {

@@ -23,7 +23,7 @@ pub use progress::Progress;
 pub use screen::{Asking, Screen};
 pub use summary::{command, next};
 pub use text::Text;
-pub(crate) use words::{count, lines, outcome, span};
+pub(crate) use words::{lines, outcome, span};
 
 use crate::event::Event;
 use crate::journal::RunState;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::words;
 use crate::event::RunResult;
 use crate::journal::{NodeRecord, Phase, RunState, STATE_DIR};
-use crate::model::{NodeId, Outcome};
+use crate::model::{NodeId, Outcome, counted};
 
 /// A run in numbers. Groups are not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +81,10 @@ pub fn sentence(state: &RunState, result: RunResult) -> String {
     if open > 0 {
         parts.push(format!("{open} left"));
     }
-    let total = words::count(state.steps().count(), "step");
+    let total = counted(state.steps().count(), "step");
     let changed = match summary.changed {
         0 => "nothing changed".to_owned(),
-        changed => format!("{} changed something", words::count(changed, "step")),
+        changed => format!("{} changed something", counted(changed, "step")),
     };
     let mut text = format!("{total}: {}; {changed}", parts.join(", "));
     if !summary.tolerated.is_empty() {

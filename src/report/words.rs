@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::event::{Act, ActResult, Event, EventKind, Failure, RunResult};
 use crate::journal::{NodeRecord, RunState};
-use crate::model::Outcome;
+use crate::model::{Outcome, counted};
 
 /// A length of time for people: `850ms`, `12.3s`, `4m05s`, `2h03m`.
 pub(crate) fn span(duration: Duration) -> String {
@@ -22,12 +22,6 @@ pub(crate) fn span(duration: Duration) -> String {
 /// The time between two moments.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
-}
-
-/// `1 step`, `2 steps`.
-pub(crate) fn count(number: usize, one: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {one}{plural}")
 }
 
 /// An outcome as a word in a sentence.
@@ -94,7 +88,7 @@ pub(crate) fn lines(event: &Event, state: &RunState) -> Vec<String> {
             ..
         } => vec![format!(
             "{node}: {message} ({} needed)",
-            count(*quorum as usize, "approval")
+            counted(*quorum as usize, "approval")
         )],
         EventKind::GateAnswered { node, approve, by } => {
             let word = if *approve { "approved" } else { "rejected" };

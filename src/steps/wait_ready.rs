@@ -18,6 +18,7 @@ use crate::mesh::injection::Proxy;
 use crate::mesh::istiod::{INJECT_LABEL, Names, REVISION_LABEL};
 use crate::mesh::version::Version;
 use crate::model::action::WaitReady;
+use crate::model::counted;
 
 /// How long between two questions to istiod itself; nothing can be watched there.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -36,9 +37,9 @@ pub(super) async fn run(
     let mut outputs = Outputs::new();
     outputs.insert("version".to_owned(), json!(version.to_string()));
     let message = format!(
-        "{} serves {version} from {} pods",
+        "{} serves {version} from {}",
         step.revision,
-        pods.len()
+        counted(pods.len(), "pod")
     );
     outputs.insert("pods".to_owned(), json!(pods));
     Ok(Done {

@@ -17,6 +17,7 @@ use crate::cluster::{Applied, Cluster, Object, ObjectRef, patience};
 use crate::event::{Act, FailureClass, Outputs};
 use crate::mesh::istiod::{Names, owned_fields};
 use crate::model::action::InstallRevision;
+use crate::model::counted;
 use crate::model::glob;
 
 pub use render::Workspace;
@@ -66,7 +67,7 @@ pub(super) async fn probe(
         .map(|applied| format!("{} differs", ObjectRef::from(&applied.after)))
         .collect();
     Ok(if open.is_empty() {
-        Probe::Done(format!("{} objects are as rendered", objects.len()))
+        Probe::Done(format!("{} as rendered", counted(objects.len(), "object")))
     } else {
         Probe::Open(open)
     })
@@ -288,9 +289,9 @@ fn done(step: &InstallRevision, objects: &[Object], changed: usize) -> Done {
     let message = match changed {
         0 => format!("{name} {} is installed already", step.version),
         n => format!(
-            "{name} {}: {n} of {} objects changed",
+            "{name} {}: {n} of {} changed",
             step.version,
-            objects.len()
+            counted(objects.len(), "object")
         ),
     };
     Done {

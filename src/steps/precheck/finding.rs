@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::action::FailOn;
+use crate::model::counted;
 
 /// How a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -131,10 +132,10 @@ impl Report {
     pub(super) fn summary(&self) -> String {
         let count = |grade| self.findings.iter().filter(|f| f.verdict == grade).count();
         format!(
-            "{} passed, {} warnings, {} failures",
+            "{} passed, {}, {}",
             count(Grade::Pass),
-            count(Grade::Warn),
-            count(Grade::Fail)
+            counted(count(Grade::Warn), "warning"),
+            counted(count(Grade::Fail), "failure")
         )
     }
 

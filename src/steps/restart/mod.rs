@@ -11,6 +11,7 @@ use super::survey;
 use crate::cluster::{Cluster, ObjectRef};
 use crate::event::{Act, Outputs};
 use crate::model::action::Restart;
+use crate::model::counted;
 use workloads::{Fate, Injection, Workload};
 
 /// The annotation on the pod template. Its value is derived from run and step, so that a resumed step finds its own
@@ -43,9 +44,9 @@ pub(super) async fn run(
     }
     if !open.is_empty() {
         return Err(StepError::failed(format!(
-            "{} of {} workloads in {} did not move although their rollouts ended",
+            "{} of {} in {} did not move although the rollouts ended",
             open.len(),
-            all.len(),
+            counted(all.len(), "workload"),
             step.namespace
         ))
         .details(open)
@@ -138,8 +139,8 @@ fn keeps_sidecars(all: &[Workload], wanted: Option<&str>) -> Result<(), StepErro
         |name| format!("the sidecar of {name}"),
     );
     Err(StepError::failed(format!(
-        "after a restart {} workloads would not have {given}",
-        losing.len()
+        "after a restart {} would not have {given}",
+        counted(losing.len(), "workload")
     ))
     .details(losing)
     .help("label the namespace first (label-ns), or correct the label"))
@@ -181,7 +182,11 @@ fn done(step: &Restart, all: &[Workload], restarted: &[String], word: &str) -> D
     let message = if restarted.is_empty() {
         format!("nothing to restart in {}: all has moved", step.namespace)
     } else {
-        format!("{} of {} workloads {word}", restarted.len(), all.len())
+        format!(
+            "{} of {} {word}",
+            restarted.len(),
+            counted(all.len(), "workload")
+        )
     };
     Done {
         changed: !restarted.is_empty(),

@@ -124,7 +124,7 @@ async fn no_sidecar_is_lost_to_a_label_that_names_nothing() {
             error
                 .failure
                 .message
-                .starts_with("after a restart 1 workloads would not have"),
+                .starts_with("after a restart 1 workload would not have"),
             "{error}"
         );
         assert!(

@@ -23,6 +23,7 @@ use crate::mesh::proxies::{
 };
 use crate::mesh::version::Version;
 use crate::model::action::{VerifyXds, Via};
+use crate::model::counted;
 
 /// How long between two rounds of questions; nothing can be watched there.
 const ROUND: Duration = Duration::from_secs(1);
@@ -209,9 +210,9 @@ fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
         .map(|(verdict, count)| format!("{count} {verdict}"))
         .collect();
     StepError::failed(format!(
-        "{} of {} proxies in {} are not on {}: {}",
+        "{} of {} in {} are not on {}: {}",
         open.len(),
-        verdicts.len(),
+        counted(verdicts.len(), "proxy"),
         step.namespace,
         step.revision,
         counts.join(", ")
@@ -242,8 +243,9 @@ fn done(step: &VerifyXds, verdicts: &[PodVerdict]) -> Done {
     Done {
         changed: false,
         message: format!(
-            "{} proxies of {workloads} workloads on {}",
-            moved(verdicts),
+            "{} of {} on {}",
+            counted(moved(verdicts), "proxy"),
+            counted(workloads, "workload"),
             step.revision
         ),
         outputs: outputs(verdicts),
