@@ -24,7 +24,10 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
         return Err(match closest(&args.step, open.iter().copied()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None if open.is_empty() => {
-                error.help("no gate is open; `plan status` shows where the run stands")
+                let status = command(&format!("status {}", dir.id()), Some(&args.state.state_dir));
+                error.help(format!(
+                    "no gate is open; `{status}` shows where the run stands"
+                ))
             }
             None => error.help(format!("these wait: {}", open.join(", "))),
         });

@@ -49,7 +49,16 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     let id = job.dir.id().clone();
     approvals(&job.checked, &args.approve)?;
     let files = report_files(args)?;
-    let lock = job.dir.lock(&me()).map_err(|error| held(&error))?;
+    let lock = job.dir.lock(&me()).map_err(|error| match error {
+        StoreError::Held(_) => {
+            let say = |words: &str| report::command(&format!("{words} {id}"), Some(state_dir));
+            let (status, cancel) = (say("status"), say("cancel"));
+            CliError::new(Exit::Locked, error.to_string()).help(format!(
+                "`{status}` shows how far it is; `{cancel}` ends it"
+            ))
+        }
+        _ => failed(&error),
+    })?;
     let namespaces = super::run::istio_namespaces(&job.checked);
     let leases = connect::lock(&job.cluster, &namespaces, &id, &job.source, state_dir).await?;
     let leases = Arc::new(leases);
@@ -246,14 +255,6 @@ pub(super) fn me() -> String {
         origin::user(),
         origin::host()
     )
-}
-
-pub(super) fn held(error: &StoreError) -> CliError {
-    match error {
-        StoreError::Held(_) => CliError::new(Exit::Locked, error.to_string())
-            .help("`plan status` shows how far it is; `plan cancel` ends it"),
-        _ => failed(error),
-    }
 }
 
 /// A run that is not there is wrong usage; anything else is the file system's.
