@@ -17,6 +17,7 @@ mod render;
 mod safety;
 mod schema;
 mod scope;
+mod secrets;
 mod shape;
 mod slice;
 mod tree;
@@ -137,6 +138,7 @@ pub fn load<'r>(
         }
         _ => values::Values::default(),
     };
+    values.secrets.hide(&mut diagnostics);
     Loading {
         loader,
         plans,
@@ -219,6 +221,13 @@ impl Loading<'_> {
                 plan: 0,
                 prefix: std::path::PathBuf::new(),
                 inputs: self.values.known.iter().map(input).collect(),
+                secret: self
+                    .plans
+                    .first()
+                    .and_then(Option::as_ref)
+                    .map(Plan::secret_inputs)
+                    .unwrap_or_default(),
+                secrets: Arc::clone(&self.values.secrets),
                 facts: cluster,
             }),
             items: Vec::new(),
@@ -248,6 +257,7 @@ impl Loading<'_> {
             cluster,
             looked_up,
             out: &mut out,
+            secrets: Arc::clone(&self.values.secrets),
             done: expand::Expanded::default(),
             full: false,
         };
@@ -257,6 +267,7 @@ impl Loading<'_> {
         let expanded = unroll.done;
         safety::check(&expanded, &mut out);
         let part = slice::cut(&expanded.tasks, slice, &mut out);
+        self.values.secrets.hide(&mut out);
         out.sort_dedup();
         let root = self.plans.first().and_then(Option::as_ref);
         let drawing = if self.purpose == Purpose::Graph {

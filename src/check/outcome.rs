@@ -24,10 +24,6 @@ pub(super) fn checked(
     world: &World,
     diagnostics: &Diagnostics,
 ) -> Checked {
-    let mut secrets = values.secrets.clone();
-    secrets.extend(expanded.secrets);
-    secrets.sort();
-    secrets.dedup();
     let (shown, positions) = kept(part);
     let mut prove = BTreeSet::new();
     let mut tasks = Vec::with_capacity(shown.len());
@@ -54,7 +50,7 @@ pub(super) fn checked(
         digest: loader.digest(),
         timeout: expanded.timeout,
         inputs: values::public(root, values),
-        secrets,
+        secrets: values.secrets.texts(),
         tasks,
         prove,
         files: loader.stored.clone(),

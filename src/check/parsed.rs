@@ -1,5 +1,6 @@
 //! A plan file as read: its steps with their places, before anything is expanded.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,17 @@ pub(super) struct Plan {
     pub(super) steps: Steps,
     /// Part of the text could not be read: what seems to be missing may be there.
     pub(super) truncated: bool,
+}
+
+impl Plan {
+    /// The names of the inputs that are secret.
+    pub(super) fn secret_inputs(&self) -> BTreeSet<String> {
+        let secret = self
+            .inputs
+            .iter()
+            .filter(|(_, declared)| declared.input.sensitive);
+        secret.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// An input's declaration.

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::checked::{Checked, Role, Task, Work};
-
-/// What masks a secret.
-const MASK: &str = "***";
+use crate::event::Mask;
 
 /// Every expanded step with its values, needs, times and retries. What is known during the run only stands there as
 /// its `${{ }}`; secrets are masked.
@@ -26,7 +24,7 @@ pub fn render(checked: &Checked) -> String {
     if let Some(timeout) = checked.timeout() {
         plan["timeout"] = json!(timeout);
     }
-    masked(&mut plan, checked.secrets());
+    Mask::new(checked.secrets()).value(&mut plan);
     serde_yaml::to_string(&plan).unwrap_or_default()
 }
 
@@ -87,20 +85,5 @@ fn without_nulls(value: &mut Value) {
     if let Value::Object(map) = value {
         map.retain(|_, value| !value.is_null());
         map.values_mut().for_each(without_nulls);
-    }
-}
-
-fn masked(value: &mut Value, secrets: &[String]) {
-    match value {
-        Value::String(text) => {
-            for secret in secrets {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), MASK);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| masked(item, secrets)),
-        Value::Object(map) => map.values_mut().for_each(|value| masked(value, secrets)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -1,7 +1,7 @@
 //! What the names in an expression stand for, at one place of the expanded plan.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -12,6 +12,7 @@ use super::checked::{EvalError, Evaluate, Results};
 use super::facts::forms;
 use super::parsed::Plan;
 use super::schema::{self, NoTypes, Schema};
+use super::secrets::Secrets;
 use super::tree::Tree;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
@@ -37,6 +38,9 @@ pub(super) struct Instance {
     pub(super) prefix: PathBuf,
     pub(super) inputs: BTreeMap<String, InputValue>,
     pub(super) facts: Option<Arc<ClusterFacts>>,
+    /// The inputs whose values are secret, or made of such.
+    pub(super) secret: BTreeSet<String>,
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// The value of an input.
@@ -68,6 +72,24 @@ impl Scope {
         Some(problem.at(late.span, "known only during the run"))
     }
 
+    /// Whether a value is made of secrets.
+    pub(super) fn names_secrets(&self, tree: &Tree) -> bool {
+        tree.references().iter().any(|reference| {
+            let name = reference.path.first();
+            self.is_secret(&reference.root, name.map(String::as_str))
+        })
+    }
+
+    fn is_secret(&self, root: &str, name: Option<&str>) -> bool {
+        match (root, name) {
+            ("inputs", Some(name)) => self.instance.secret.contains(name),
+            _ => self
+                .items
+                .iter()
+                .any(|item| item.secret && item.variable == root),
+        }
+    }
+
     /// Whether a name has its value only while the plan runs.
     fn is_late(&self, reference: &Reference) -> bool {
         let name = reference.path.first().map(String::as_str);
@@ -95,6 +117,8 @@ impl Scope {
             prefix: PathBuf::new(),
             inputs: inputs.collect(),
             facts: None,
+            secret: plan.secret_inputs(),
+            secrets: Arc::default(),
         };
         Self {
             instance: Arc::new(instance),
@@ -111,6 +135,8 @@ pub(super) struct Item {
     pub(super) value: Option<Arc<Json>>,
     /// The list that it is of, to tell it from others while it is not known.
     pub(super) of: String,
+    /// Whether the list is made of secrets.
+    pub(super) secret: bool,
 }
 
 /// A value that waits for steps.
@@ -153,6 +179,8 @@ pub(super) struct At<'a> {
     pub(super) steps: Option<(&'a Late, &'a dyn Results)>,
     /// What went wrong in a value that waits for steps of the caller.
     pub(super) failure: RefCell<Option<EvalError>>,
+    /// A secret was looked up for the expression at hand.
+    secret: Cell<bool>,
 }
 
 impl<'a> At<'a> {
@@ -162,6 +190,15 @@ impl<'a> At<'a> {
             scope,
             steps: None,
             failure: RefCell::new(None),
+            secret: Cell::new(false),
+        }
+    }
+
+    /// During one.
+    fn run(scope: &'a Scope, late: &'a Late, results: &'a dyn Results) -> Self {
+        Self {
+            steps: Some((late, results)),
+            ..Self::check(scope)
         }
     }
 
@@ -235,6 +272,9 @@ impl<'a> At<'a> {
 
 impl Lookup for At<'_> {
     fn get(&self, root: &str, key: &[String]) -> Found {
+        if self.scope.is_secret(root, key.first().map(String::as_str)) {
+            self.secret.set(true);
+        }
         match (root, key) {
             ("inputs", [name]) => self.input(name),
             ("cluster", [part]) => self.cluster(part),
@@ -259,6 +299,12 @@ impl Lookup for At<'_> {
         }
     }
 
+    fn made(&self, expression: &str, value: Option<&Json>) {
+        if let (true, Some(value)) = (self.secret.take(), value) {
+            self.scope.instance.secrets.hear_made(value, expression);
+        }
+    }
+
     fn failure(&self) -> Option<bool> {
         self.steps.map(|(_, results)| results.failure())
     }
@@ -267,11 +313,7 @@ impl Lookup for At<'_> {
 impl Late {
     /// The tree, with all its values.
     fn resolve(&self, results: &dyn Results) -> Result<Tree, EvalError> {
-        let at = At {
-            scope: &self.scope,
-            steps: Some((self, results)),
-            failure: RefCell::new(None),
-        };
+        let at = At::run(&self.scope, self, results);
         let found = self.tree.eval(&at);
         if let Some(error) = at.failure.take() {
             return Err(error);
@@ -365,11 +407,7 @@ pub(super) struct LateCondition {
 
 impl Evaluate for LateCondition {
     fn evaluate(&self, results: &dyn Results) -> Result<Json, EvalError> {
-        let at = At {
-            scope: &self.late.scope,
-            steps: Some((&self.late, results)),
-            failure: RefCell::new(None),
-        };
+        let at = At::run(&self.late.scope, &self.late, results);
         match self.template.eval(&at) {
             Ok(value) => value.known().ok_or_else(|| EvalError {
                 place: super::files::place(&self.late.world.sources, self.template.span()),

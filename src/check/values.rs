@@ -1,10 +1,12 @@
 //! Values of inputs: what fits a declaration, and where values come from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
 use super::parsed::{Declared, Plan};
+use super::secrets::Secrets;
 use super::tree::{Branch, Tree};
 use super::words;
 use super::{Given, Purpose};
@@ -242,7 +244,7 @@ fn from_text(
 pub(super) struct Values {
     /// `None`: it has no value, or not one that fits.
     pub(super) known: BTreeMap<String, Option<Json>>,
-    pub(super) secrets: Vec<String>,
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// Collects the values, the strongest source last.
@@ -439,10 +441,8 @@ impl Collector<'_> {
                     None
                 }
             };
-            if declared.input.sensitive {
-                values
-                    .secrets
-                    .extend(value.as_ref().map(plain).filter(|text| !text.is_empty()));
+            if let Some(value) = value.as_ref().filter(|_| declared.input.sensitive) {
+                values.secrets.hear(value);
             }
             values.known.insert(name, value);
         }

@@ -7,6 +7,9 @@ use super::{Act, EventKind, Failure, Outputs};
 /// What stands in place of a secret.
 const HIDDEN: &str = "***";
 
+/// From how many bytes on a secret is hidden inside of longer words, too.
+const SHORT: usize = 4;
+
 /// The values that no text may show.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
@@ -14,7 +17,8 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Hides these values, each line of those that have several, and how JSON would write them.
+    /// Hides these values, each line of those that have several, and how JSON would write them. Numbers, and what has
+    /// fewer letters than [`SHORT`], are hidden only where they stand alone: every text has an `a` or a `1` somewhere.
     pub fn new<S: AsRef<str>>(secrets: &[S]) -> Self {
         let mut all: Vec<String> = Vec::new();
         for secret in secrets {
@@ -91,9 +95,14 @@ impl Mask {
 
     fn hide(&self, text: &mut String) {
         for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), HIDDEN);
+            if !text.contains(secret.as_str()) {
+                continue;
             }
+            *text = if secret.len() < SHORT || secret.parse::<f64>().is_ok() {
+                alone(text, secret)
+            } else {
+                text.replace(secret.as_str(), HIDDEN)
+            };
         }
     }
 
@@ -114,7 +123,8 @@ impl Mask {
         outputs.values_mut().for_each(|value| self.value(value));
     }
 
-    fn value(&self, value: &mut Value) {
+    /// Takes them out of a value.
+    pub fn value(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.hide(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
@@ -128,6 +138,22 @@ impl Mask {
             Value::Null | Value::Bool(_) => {}
         }
     }
+}
+
+/// The text without what is no part of a longer word.
+fn alone(text: &str, secret: &str) -> String {
+    let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, _) in text.match_indices(secret) {
+        let end = at + secret.len();
+        let inside = text[..at].ends_with(joins) || text[end..].starts_with(joins);
+        out.push_str(&text[done..at]);
+        out.push_str(if inside { secret } else { HIDDEN });
+        done = end;
+    }
+    out.push_str(&text[done..]);
+    out
 }
 
 #[cfg(test)]
@@ -162,6 +188,15 @@ mod tests {
         assert!(mask.is_hidden(&outputs["deep"]) && !mask.is_hidden(&outputs["open"]));
         // Without secrets stars are stars.
         assert!(!Mask::default().is_hidden(&outputs["deep"]));
+    }
+
+    #[test]
+    fn a_short_one_is_hidden_where_it_stands_alone() {
+        let mask = Mask::new(&["1", "a", "12345"]);
+        assert_eq!(
+            mask.text("a gate: revision r-1, 1h, 1.21.1, pin=1, id 123456, say 'a'"),
+            "*** gate: revision r-1, 1h, 1.21.1, pin=***, id 123456, say '***'"
+        );
     }
 
     #[test]

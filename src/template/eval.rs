@@ -29,6 +29,9 @@ pub trait Lookup {
     /// The value of a name: its root, and the [key](super::Reference::key) behind it.
     fn get(&self, root: &str, key: &[String]) -> Found;
 
+    /// Hears what became of an expression whose names were just looked up: its value, where that is known.
+    fn made(&self, _expression: &str, _value: Option<&Json>) {}
+
     /// Whether one of the step's needs failed; `None` as long as that is not known.
     fn failure(&self) -> Option<bool> {
         None
@@ -94,6 +97,16 @@ pub(super) fn eval(template: &Template, lookup: &dyn Lookup) -> Outcome<Evaluate
 }
 
 fn expression_value(expression: &Expression, lookup: &dyn Lookup) -> Outcome<Evaluated> {
+    let outcome = value_of(expression, lookup);
+    let known = match &outcome {
+        Ok(Evaluated::Known(value)) => Some(value),
+        _ => None,
+    };
+    lookup.made(&expression.source, known);
+    outcome
+}
+
+fn value_of(expression: &Expression, lookup: &dyn Lookup) -> Outcome<Evaluated> {
     if let Some((root, path)) = &expression.name
         && let (key, []) = references::key_of(root, path)
     {

@@ -173,6 +173,7 @@ impl Expander<'_, '_> {
                 variable: variable.text.clone(),
                 value: item.value.clone(),
                 of: items.of.clone(),
+                secret: items.secret,
             });
         }
         spot.scope = Arc::new(scope);
@@ -249,6 +250,7 @@ fn all(items: Listed) -> Listed {
             value: None,
         }],
         known: false,
+        secret: items.secret,
         of: items.of,
     }
 }

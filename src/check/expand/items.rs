@@ -28,6 +28,8 @@ pub(super) struct Listed {
     pub(super) known: bool,
     /// What tells the list from others while it is not known.
     pub(super) of: String,
+    /// Whether it is made of secrets.
+    pub(super) secret: bool,
 }
 
 impl Expander<'_, '_> {
@@ -58,10 +60,15 @@ impl Expander<'_, '_> {
                 value: None,
             }]
         };
+        let secret = match &for_each.items {
+            Items::List(tree) => spot.scope.names_secrets(tree),
+            Items::Query(_) | Items::Broken => false,
+        };
         Listed {
             items: list.unwrap_or_else(all),
             known,
             of,
+            secret,
         }
     }
 
@@ -82,6 +89,9 @@ impl Expander<'_, '_> {
             }
             return None;
         };
+        if scope.names_secrets(tree) && self.shows_secrets(items) {
+            return None;
+        }
         let mut named: Vec<Named> = Vec::with_capacity(items.len());
         let mut seen: HashMap<String, Span> = HashMap::with_capacity(items.len());
         for item in items {
@@ -98,6 +108,24 @@ impl Expander<'_, '_> {
             }
         }
         Some(named)
+    }
+
+    /// Names of nodes are seen by everybody.
+    fn shows_secrets(&mut self, items: &[Tree]) -> bool {
+        let mask = self.secrets.mask();
+        let name = |item: &'_ Tree| match &item.value {
+            Branch::Map(_) => item.get("name").and_then(Tree::text).map(str::to_owned),
+            _ => item.text().map(str::to_owned),
+        };
+        let secret = items
+            .iter()
+            .find(|item| name(item).is_some_and(|name| mask.text(&name) != name));
+        self.out.extend(secret.map(|item| {
+            Diagnostic::new(Code::BadItem, "a secret cannot be the name of an item")
+                .at(item.span, "made of a sensitive input")
+                .help("the names of items stand in graphs and journals: give the items a `name`, or do not mark the input `sensitive`")
+        }));
+        secret.is_some()
     }
 
     /// The whole graph is known before the first step: a list cannot be made of what steps give.

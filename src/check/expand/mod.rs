@@ -16,6 +16,7 @@ use super::files::Loader;
 use super::names::{Order, Wait, Whom};
 use super::parsed::{Allowed, Body, Plan, Step, Steps};
 use super::scope::{At, ClusterFacts, Late, LateCondition, Scope, World};
+use super::secrets::Secrets;
 use super::shape::InputTypes;
 use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -68,8 +69,6 @@ pub(super) struct Expanded {
     /// wrong with it all the same is told.
     pub(super) unseen: Vec<Draft>,
     pub(super) allowed: Vec<Allowed>,
-    /// The ends of the top level's steps.
-    pub(super) secrets: Vec<String>,
     /// The timeout of the whole run.
     pub(super) timeout: Option<model::Span>,
     /// Some list is not known: what is missing may come with it.
@@ -85,6 +84,7 @@ pub(super) struct Expander<'a, 'r> {
     pub(super) cluster: Option<Arc<ClusterFacts>>,
     pub(super) looked_up: &'a BTreeMap<String, Vec<String>>,
     pub(super) out: &'a mut Diagnostics,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) done: Expanded,
     /// The limit was passed: lists are no longer unrolled.
     pub(super) full: bool,

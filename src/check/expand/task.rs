@@ -135,10 +135,16 @@ impl Expander<'_, '_> {
         let own = self.own_timeout(site, spot);
         let open = self.push(draft);
         let inputs = self.inputs(site, spot, plan, with);
+        let mut secret = plan.secret_inputs();
+        let given = with.pairs().iter();
+        let made_of_secrets = given.filter(|(_, tree)| spot.scope.names_secrets(tree));
+        secret.extend(made_of_secrets.map(|(key, _)| key.text.clone()));
         let instance = Instance {
             plan: number,
             prefix: self.prefix(plan),
             inputs,
+            secret,
+            secrets: Arc::clone(&self.secrets),
             facts: self.cluster.clone(),
         };
         let scope = Scope {
@@ -263,7 +269,7 @@ impl Expander<'_, '_> {
             Ok(value) => {
                 self.out.extend(notes);
                 if declared.input.sensitive {
-                    self.done.secrets.push(values::plain(&value));
+                    self.secrets.hear(&value);
                 }
                 InputValue::Known(value)
             }
