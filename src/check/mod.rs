@@ -197,10 +197,13 @@ impl Loading<'_> {
                     }
                 }
                 Body::SubPlan {
-                    plan: Some(plan), ..
+                    plan: Some(plan),
+                    with,
+                    ..
                 } => {
                     if let Some(plan) = &self.plans[*plan] {
-                        self.queries(&plan.steps, &node, &Scope::defaults(plan), found);
+                        let inside = Scope::sub_plan(plan, with, scope);
+                        self.queries(&plan.steps, &node, &inside, found);
                     }
                 }
                 Body::Kind(..) | Body::SubPlan { .. } | Body::Unknown(_) => {}

@@ -10,10 +10,11 @@ use serde_json::Value as Json;
 
 use super::checked::{EvalError, Evaluate, Results};
 use super::facts::forms;
-use super::parsed::Plan;
+use super::parsed::{Declared, Plan};
 use super::schema::{self, NoTypes, Schema};
 use super::secrets::Secrets;
 use super::tree::Tree;
+use super::values;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
 use crate::source::SourceMap;
@@ -103,10 +104,19 @@ impl Scope {
         }
     }
 
-    /// The top of a sub-plan where only its defaults are known.
-    pub(super) fn defaults(plan: &Plan) -> Self {
+    /// The top of a sub-plan before anything is unrolled: with what its caller gives and is known by then, else with
+    /// its defaults.
+    pub(super) fn sub_plan(plan: &Plan, with: &Tree, caller: &Self) -> Self {
+        let given = |name: &str, declared: &Declared| {
+            let known = with.get(name)?.eval(&At::check(caller)).ok()?;
+            known.node()?;
+            values::fit(declared, &known, &mut Diagnostics::new()).ok()
+        };
         let inputs = plan.inputs.iter().map(|(name, declared)| {
-            let value = declared.default.clone();
+            let value = match with.get(name) {
+                Some(_) => given(name, declared),
+                None => declared.default.clone(),
+            };
             (
                 name.clone(),
                 value.map_or_else(|| InputValue::Unknown(name.clone()), InputValue::Known),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::source::{Entry, Key, Node, Scalar, Span, Style, Value};
+use crate::source::{Core, Entry, Key, Node, Scalar, Span, Style, Value};
 use crate::template::{Evaluated, Lookup, Reference, Template, is_template};
 
 /// A value whose scalars may be templates.
@@ -81,20 +81,12 @@ impl Tree {
 
     /// A value that an expression gave, at the place of the expression.
     pub(crate) fn from_json(json: &Json, span: Span) -> Self {
-        let plain = |text: String| {
-            Branch::Scalar(Scalar {
-                text,
-                style: Style::Plain,
-            })
-        };
+        let plain = |text: String| Branch::Scalar(Scalar::new(text, Style::Plain));
         let value = match json {
             Json::Null => plain(String::new()),
             Json::Bool(bool) => plain(bool.to_string()),
             Json::Number(number) => plain(number.to_string()),
-            Json::String(text) => Branch::Scalar(Scalar {
-                text: text.clone(),
-                style: Style::Quoted,
-            }),
+            Json::String(text) => Branch::Scalar(Scalar::new(text, Style::Quoted)),
             Json::Array(items) => {
                 Branch::Seq(items.iter().map(|i| Self::from_json(i, span)).collect())
             }
@@ -123,10 +115,15 @@ impl Tree {
                 Branch::Seq(items.collect::<Result<_, _>>()?)
             }
             Branch::Map(pairs) => {
-                let pairs = pairs
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), value.eval(lookup)?)));
-                Branch::Map(pairs.collect::<Result<_, Box<Diagnostic>>>()?)
+                let mut known = Vec::with_capacity(pairs.len());
+                for (key, value) in pairs {
+                    let found = value.eval(lookup)?;
+                    // What an expression makes nothing of is not given.
+                    if !(matches!(value.value, Branch::Template(_)) && found.is_null()) {
+                        known.push((key.clone(), found));
+                    }
+                }
+                Branch::Map(known)
             }
             other => other.clone(),
         };
@@ -152,6 +149,10 @@ impl Tree {
         };
         let span = self.span;
         Some(Node { span, value })
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(&self.value, Branch::Scalar(scalar) if scalar.core() == Core::Null)
     }
 
     /// The tree as JSON, templates as their text.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use super::parsed::{Declared, Plan};
 use super::secrets::Secrets;
@@ -77,7 +77,7 @@ fn typed(
     match (kind, &tree.value) {
         (InputType::List, Branch::Seq(list)) => {
             let item = |one: &Tree| match items {
-                None if matches!(one.value, Branch::Map(_)) => Ok(one.to_json()),
+                None if matches!(one.value, Branch::Map(_)) => Ok(untyped(one, out)),
                 _ => typed(items.unwrap_or(InputType::String), None, one, out),
             };
             list.iter()
@@ -85,7 +85,7 @@ fn typed(
                 .collect::<Result<Vec<_>, _>>()
                 .map(Json::Array)
         }
-        (InputType::Map, Branch::Map(_)) => Ok(tree.to_json()),
+        (InputType::Map, Branch::Map(_)) => Ok(untyped(tree, out)),
         (InputType::List, _) => wrong("a list"),
         (InputType::Map, _) => wrong("a map"),
         (_, Branch::Scalar(scalar)) => {
@@ -101,14 +101,24 @@ fn typed(
     }
 }
 
+/// A value whose place asks for no type.
+fn untyped(tree: &Tree, out: &mut Diagnostics) -> Json {
+    words::unquoted_within(tree, out);
+    tree.to_json()
+}
+
 fn scalar_value(kind: InputType, scalar: &Scalar) -> Result<Json, String> {
     let text = scalar.text.as_str();
     let good = match kind {
         InputType::Number => {
-            return match scalar.core() {
-                Core::Int(_) | Core::Float(_) => Ok(scalar.to_json()),
-                _ => Err(format!("`{text}` is not a number")),
+            let number = match scalar.core() {
+                Core::Int(int) => Some(int.into()),
+                Core::Float(float) => Number::from_f64(float),
+                _ => None,
             };
+            return number
+                .map(Json::Number)
+                .ok_or_else(|| format!("`{text}` is not a number"));
         }
         InputType::Bool => {
             return match scalar.core() {
@@ -205,13 +215,9 @@ fn from_text(
             Some(value) => Tree::from_json(&value?, span),
             None if text.is_empty() => Tree::from_json(&Json::Array(Vec::new()), span),
             None => {
-                let style = Style::Plain;
                 let item = |text: &str| Tree {
                     span,
-                    value: Branch::Scalar(Scalar {
-                        text: text.trim().to_owned(),
-                        style,
-                    }),
+                    value: Branch::Scalar(Scalar::new(text.trim(), Style::Plain)),
                 };
                 Tree {
                     span,
@@ -225,10 +231,7 @@ fn from_text(
         },
         InputType::Number | InputType::Bool => Tree {
             span,
-            value: Branch::Scalar(Scalar {
-                text: text.to_owned(),
-                style: Style::Plain,
-            }),
+            value: Branch::Scalar(Scalar::new(text, Style::Plain)),
         },
         _ => Tree::from_json(&Json::String(text.to_owned()), span),
     };

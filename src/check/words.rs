@@ -1,6 +1,7 @@
 //! What several passes say alike.
 
-use crate::diagnostic::{Code, Diagnostic};
+use super::tree::{Branch, Tree};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{Scalar, Span};
 
 /// An unknown key, with the one that was probably meant.
@@ -30,6 +31,20 @@ pub(super) fn unquoted(scalar: &Scalar, span: Span) -> Option<Diagnostic> {
             .at(span, "looks like a number")
             .help(format!("quote it: \"{text}\"")),
     )
+}
+
+/// The same for each value of a place that asks for no type.
+pub(super) fn unquoted_within(tree: &Tree, out: &mut Diagnostics) {
+    match &tree.value {
+        Branch::Scalar(scalar) if scalar.to_json().is_string() => {
+            out.extend(unquoted(scalar, tree.span));
+        }
+        Branch::Seq(items) => items.iter().for_each(|item| unquoted_within(item, out)),
+        Branch::Map(pairs) => pairs
+            .iter()
+            .for_each(|(_, value)| unquoted_within(value, out)),
+        Branch::Scalar(_) | Branch::Template(_) | Branch::Broken(_) => {}
+    }
 }
 
 /// Names in backticks, one after the other.

@@ -27,17 +27,20 @@ impl Node {
 }
 
 impl Scalar {
-    /// The scalar as JSON, by the core schema.
+    /// The scalar as JSON, by the core schema. A number keeps its text where it would be written otherwise: `1.10` is
+    /// more likely a version than 1.1.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        match self.core() {
-            Core::Null => Json::Null,
-            Core::Bool(bool) => bool.into(),
-            Core::Int(int) => int.into(),
-            Core::Float(float) => {
-                Number::from_f64(float).map_or_else(|| self.text.clone().into(), Json::Number)
-            }
-            Core::Str => self.text.clone().into(),
+        let number = match self.core() {
+            Core::Null => return Json::Null,
+            Core::Bool(bool) => return bool.into(),
+            Core::Int(int) => Some(Number::from(int)),
+            Core::Float(float) => Number::from_f64(float),
+            Core::Str => None,
+        };
+        match number {
+            Some(number) if number.to_string() == self.text => Json::Number(number),
+            _ => self.text.clone().into(),
         }
     }
 }

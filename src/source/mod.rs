@@ -16,7 +16,7 @@ mod yaml;
 
 pub use self::anchors::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES};
 pub use self::file::{Place, SourceFile, SourceMap};
-pub use self::node::{Entry, Key, Node, Scalar, Style, Value};
+pub use self::node::{Entry, Key, Node, OPEN, Scalar, Style, Value};
 pub use self::scalar::Core;
 pub use self::span::{FileId, Span};
 pub use self::tree::{MAX_DEPTH, MAX_NODES};

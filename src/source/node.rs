@@ -24,6 +24,9 @@ pub enum Value {
     Map(Vec<Entry>),
 }
 
+/// What begins an expression in a scalar.
+pub const OPEN: &str = "${{";
+
 /// A scalar as written: a place in the plan gives it its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar {
@@ -31,6 +34,21 @@ pub struct Scalar {
     pub text: String,
     /// How it was written.
     pub style: Style,
+    /// Where each `${{` of the text stands in the file, in bytes from the start of the span; only where the text does
+    /// not stand there as it is.
+    pub marks: Vec<u32>,
+}
+
+impl Scalar {
+    /// A scalar that stands in no file, or as it is.
+    #[must_use]
+    pub fn new(text: impl Into<String>, style: Style) -> Self {
+        Self {
+            text: text.into(),
+            style,
+            marks: Vec::new(),
+        }
+    }
 }
 
 /// How a scalar was written. Only a plain one can be anything but a string.

@@ -134,10 +134,7 @@ mod tests {
 
     #[test]
     fn a_number_that_would_be_written_otherwise_is_told() {
-        let rewritten = |text: &str, style| {
-            let text = text.to_owned();
-            Scalar { text, style }.rewritten()
-        };
+        let rewritten = |text: &str, style| Scalar::new(text, style).rewritten();
         for (text, expected) in [
             ("1.10", "1.1"),
             ("0x10", "16"),

@@ -363,10 +363,11 @@ fn pointers_find_keys_and_values() {
 
 #[test]
 fn json_follows_the_core_schema() {
-    let (node, _) = parsed("{a: 1, b: 1.10, c: no, d: '1', e: , f: [true, .inf], g: 0x10}");
+    let (node, _) =
+        parsed("{a: 1, b: 1.10, c: no, d: '1', e: , f: [true, .inf], g: 0x10, h: -1.5, i: 1.0}");
     assert_eq!(
         node.unwrap().to_json(),
-        serde_json::json!({"a": 1, "b": 1.1, "c": "no", "d": "1", "e": null, "f": [true, ".inf"], "g": 16})
+        serde_json::json!({"a": 1, "b": "1.10", "c": "no", "d": "1", "e": null, "f": [true, ".inf"], "g": "0x10", "h": -1.5, "i": 1.0})
     );
 }
 

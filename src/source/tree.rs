@@ -10,6 +10,7 @@ use super::Entry;
 use super::FileId;
 use super::Key;
 use super::Node;
+use super::OPEN;
 use super::Scalar;
 use super::Span;
 use super::Style;
@@ -138,10 +139,7 @@ impl<'a> Builder<'a> {
         if self.root.is_some() || self.stack.is_empty() {
             let nothing = || Node {
                 span: Span::at(self.file, 0, 0),
-                value: Value::Scalar(Scalar {
-                    text: String::new(),
-                    style: Style::Plain,
-                }),
+                value: Value::Scalar(Scalar::new("", Style::Plain)),
             };
             return self.root.or_else(|| (self.problems == 0).then(nothing));
         }
@@ -226,15 +224,28 @@ impl<'a> Builder<'a> {
             return ControlFlow::Continue(());
         }
         let span = self.trim(span, style, &text);
-        let scalar = Scalar {
-            text: text.into_owned(),
-            style,
-        };
+        let mut scalar = Scalar::new(text, style);
+        scalar.marks = self.marks(&scalar.text, span);
         let node = Node {
             span,
             value: Value::Scalar(scalar),
         };
         self.complete(node, anchor)
+    }
+
+    fn marks(&self, text: &str, span: Span) -> Vec<u32> {
+        let written = self.text.get(span.range()).unwrap_or_default();
+        if !text.contains(OPEN) || written.len() <= text.len() + 2 {
+            return Vec::new();
+        }
+        let marks = written.match_indices(OPEN);
+        let marks: Vec<u32> = marks.filter_map(|(at, _)| u32::try_from(at).ok()).collect();
+        // An escape may hide one.
+        if marks.len() == text.matches(OPEN).count() {
+            marks
+        } else {
+            Vec::new()
+        }
     }
 
     /// The span of a scalar without what follows it; of an empty value, the place behind its key.

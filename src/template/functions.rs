@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests};
 
 use super::limits;
 use crate::mesh::version::Version;
@@ -36,8 +36,14 @@ pub const FILTERS: &[(&str, &str)] = &[
         "map",
         "each item through a filter, or one attribute of each: `map('upper')`, `map(attribute='name')`",
     ),
-    ("max", "the greatest item"),
-    ("min", "the smallest item"),
+    (
+        "max",
+        "the greatest item; versions are compared as versions",
+    ),
+    (
+        "min",
+        "the smallest item; versions are compared as versions",
+    ),
     (
         "reject",
         "the items for which a test is false: `reject('eq', 'x')`",
@@ -57,7 +63,10 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("round", "a number rounded"),
     ("select", "the items for which a test is true"),
     ("selectattr", "the items for whose attribute a test is true"),
-    ("sort", "the items in order"),
+    (
+        "sort",
+        "the items in order; versions are compared as versions",
+    ),
     ("split", "the parts of a text: `split(',')`"),
     ("string", "the value as text"),
     ("sum", "the sum of a list of numbers"),
@@ -142,6 +151,37 @@ pub(super) fn environment() -> &'static Environment<'static> {
         }
         env.add_filter("dns_label", dns_label);
         env.add_test("version", is_version);
+        env.add_test("ge", |one: &Value, other: &Value| {
+            ordered(tests::is_ge, one, other)
+        });
+        env.add_test("gt", |one: &Value, other: &Value| {
+            ordered(tests::is_gt, one, other)
+        });
+        env.add_test("le", |one: &Value, other: &Value| {
+            ordered(tests::is_le, one, other)
+        });
+        env.add_test("lt", |one: &Value, other: &Value| {
+            ordered(tests::is_lt, one, other)
+        });
+        env.add_filter(
+            "max",
+            |state: &State<'_, '_>, list: Value, kwargs: Kwargs| match versions(&list, &kwargs)
+                .and_then(|mut list| list.pop())
+            {
+                Some((_, greatest)) => Ok(greatest),
+                None => filters::max(state, list, kwargs),
+            },
+        );
+        env.add_filter(
+            "min",
+            |state: &State<'_, '_>, list: Value, kwargs: Kwargs| match versions(&list, &kwargs)
+                .and_then(|list| list.into_iter().next())
+            {
+                Some((_, smallest)) => Ok(smallest),
+                None => filters::min(state, list, kwargs),
+            },
+        );
+        env.add_filter("sort", sort);
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_fuel(Some(limits::FUEL));
         env.set_recursion_limit(64);
@@ -189,6 +229,44 @@ fn dns_label(text: &str) -> Result<String, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     Ok(label)
+}
+
+/// A test of order. Versions have none as text.
+fn ordered(test: fn(&Value, &Value) -> bool, one: &Value, other: &Value) -> Result<bool, Error> {
+    if version_of(one).is_some() && version_of(other).is_some() {
+        let message = "versions are compared as text here: write `is version('>= 1.10')`";
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(test(one, other))
+}
+
+fn version_of(value: &Value) -> Option<Version> {
+    value.as_str()?.parse().ok()
+}
+
+/// The items in the order of versions, where all of them are versions and nothing else is to be compared.
+fn versions(list: &Value, kwargs: &Kwargs) -> Option<Vec<(Version, Value)>> {
+    if kwargs.has("attribute") {
+        return None;
+    }
+    let items = list.try_iter().ok()?;
+    let mut items: Vec<(Version, Value)> = items
+        .map(|item| Some((version_of(&item)?, item)))
+        .collect::<Option<_>>()?;
+    items.sort_by(|one, other| one.0.cmp(&other.0));
+    Some(items)
+}
+
+/// The filter `sort`, which knows the order of versions.
+fn sort(state: &State<'_, '_>, list: Value, kwargs: Kwargs) -> Result<Value, Error> {
+    let Some(sorted) = versions(&list, &kwargs) else {
+        return filters::sort(state, list, kwargs);
+    };
+    let mut sorted: Vec<Value> = sorted.into_iter().map(|(_, item)| item).collect();
+    if kwargs.get::<Option<bool>>("reverse")?.unwrap_or(false) {
+        sorted.reverse();
+    }
+    Ok(Value::from(sorted))
 }
 
 /// `is version('>= 1.10')`.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use minijinja::machinery::ast::{
-    BinOp, BinOpKind, Compare, CompareOpKind, Const, Expr, Spanned, UnaryOpKind,
+    BinOp, BinOpKind, CallArg, Compare, CompareOpKind, Const, Expr, Spanned, UnaryOpKind,
 };
 use minijinja::value::ValueKind;
 
@@ -132,6 +132,12 @@ impl Inference<'_> {
             }
             Expr::Test(test) => {
                 let input = self.of(&test.expr);
+                if let ("ge" | "gt" | "le" | "lt", [CallArg::Pos(bound)]) =
+                    (test.name, test.args.as_slice())
+                {
+                    let other = self.of(bound);
+                    self.order((&test.expr, input), (bound, other));
+                }
                 if test.name == "version" && !input.is_text() && input != Type::Unknown {
                     self.wrong(
                         &test.expr,
@@ -148,8 +154,7 @@ impl Inference<'_> {
         }
     }
 
-    fn argument(&mut self, arg: &minijinja::machinery::ast::CallArg<'_>) -> Type {
-        use minijinja::machinery::ast::CallArg;
+    fn argument(&mut self, arg: &CallArg<'_>) -> Type {
         match arg {
             CallArg::Pos(expr) => self.of(expr),
             _ => Type::Unknown,

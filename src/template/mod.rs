@@ -22,7 +22,7 @@ pub use infer::{Type, Types};
 pub use references::{CLUSTER_FIELDS, ROOTS, RUN_FIELDS, Reference};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Scalar, Span};
+use crate::source::{OPEN, Scalar, Span};
 use expression::Expression;
 use place::Place;
 use scan::Piece;
@@ -81,7 +81,7 @@ impl Flawed {
 
 /// Whether the text holds the beginning of an expression.
 pub fn is_template(text: &str) -> bool {
-    text.contains(scan::OPEN)
+    text.contains(OPEN)
 }
 
 impl Template {
@@ -137,7 +137,8 @@ impl Template {
                     template.parts.push(Part::Text(text));
                 }
                 Piece::Expression(range) => {
-                    let mut expression = Expression::new(&scalar.text, range.clone(), place);
+                    let mut expression =
+                        Expression::new(&scalar.text, range.clone(), template.place.clone());
                     expression.name = template.collect(&expression, &mut problems);
                     template.parts.push(Part::Expression(expression));
                 }

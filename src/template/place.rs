@@ -1,15 +1,18 @@
 //! Where in the file a part of a scalar stands.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::source::{Scalar, Span, Style};
+use crate::source::{OPEN, Scalar, Span, Style};
 
 /// The place of a scalar, and how offsets in its text are offsets in the file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) span: Span,
     /// The distance from the start of the span to the start of the text, where the text stands in the file as it is.
     lead: Option<usize>,
+    /// Else, of each `${{`: where it is in the text, and where in the span. An expression is seldom folded or escaped.
+    marks: Arc<[(usize, usize)]>,
 }
 
 impl Place {
@@ -21,14 +24,20 @@ impl Place {
             Style::Quoted if written == scalar.text.len() + 2 => Some(1),
             _ => None,
         };
-        Self { span, lead }
+        let in_text = scalar.text.match_indices(OPEN).map(|(at, _)| at);
+        let in_file = scalar.marks.iter().map(|mark| *mark as usize);
+        let marks = in_text.zip(in_file).collect();
+        Self { span, lead, marks }
     }
 
     /// The place of a part of the text; the whole scalar where it cannot be told.
     pub(super) fn at(&self, range: &Range<usize>) -> Span {
-        match self.lead {
-            Some(lead) => self.span.part(lead + range.start, range.len()),
-            None => self.span,
+        if let Some(lead) = self.lead {
+            return self.span.part(lead + range.start, range.len());
         }
+        let mark = self.marks.iter().rev().find(|(at, _)| *at <= range.start);
+        mark.map_or(self.span, |(at, mark)| {
+            self.span.part(mark + range.start - at, range.len())
+        })
     }
 }

@@ -5,9 +5,7 @@ use std::ops::Range;
 use super::limits;
 use super::place::Place;
 use crate::diagnostic::{Code, Diagnostic};
-
-/// What begins an expression.
-pub(super) const OPEN: &str = "${{";
+use crate::source::OPEN;
 
 /// A part of a text, as a range of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use crate::check::facts::symbol_of;
 use crate::check::parsed::{ForEach, Items};
 use crate::check::scope::Scope;
 use crate::check::tree::{Branch, Tree};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Scalar, Span};
+use crate::source::Span;
 
 /// One item: its name in a node's, and its value, where the list is known.
 #[derive(Debug, Clone)]
@@ -98,6 +99,7 @@ impl Expander<'_, '_> {
             if matches!(item.value, Branch::Template(_) | Branch::Broken(_)) {
                 return None;
             }
+            words::unquoted_within(item, self.out);
             let Some(item_named) = self.item(item) else {
                 continue;
             };
@@ -159,7 +161,7 @@ impl Expander<'_, '_> {
         };
         let problem = match &item.value {
             Branch::Scalar(scalar) => {
-                let value = value_of(scalar);
+                let value = scalar.to_json();
                 if !value.is_null() && !scalar.text.is_empty() {
                     return Some(named(scalar.text.clone(), value));
                 }
@@ -319,15 +321,5 @@ fn named(name: String, value: Json) -> Named {
     Named {
         name,
         value: Some(Arc::new(value)),
-    }
-}
-
-/// The value of a plain item: a number only where the text is how a number is written.
-fn value_of(scalar: &Scalar) -> Json {
-    match scalar.to_json() {
-        Json::Number(number) if number.to_string() != scalar.text => {
-            Json::String(scalar.text.clone())
-        }
-        value => value,
     }
 }

@@ -14,6 +14,7 @@ use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::action::InstallRevision;
 use crate::model::policy::Timeout;
@@ -70,6 +71,9 @@ impl Expander<'_, '_> {
 
     fn work(&mut self, site: Site<'_>, spot: &Spot, kind: Kind, tree: &Tree, fits: bool) -> Work {
         let prefix = spot.scope.instance.prefix.clone();
+        if let Some(set) = tree.get("set").filter(|_| kind == Kind::InstallRevision) {
+            words::unquoted_within(set, self.out);
+        }
         if let Some(node) = tree.node().filter(|_| fits) {
             match kind.decode(&node) {
                 Ok(mut action) => {
@@ -166,6 +170,7 @@ impl Expander<'_, '_> {
             .outputs
             .iter()
             .map(|(key, tree)| {
+                words::unquoted_within(tree, self.out);
                 let late = self.late(tree.clone(), &frame, &inner.scope);
                 let text = super::super::values::plain(&tree.to_json());
                 let value = Arc::new(late);

@@ -68,7 +68,8 @@ impl<'a> View<'a> {
             Branch::Seq(_) => has(JsonType::Array),
             Branch::Map(_) => has(JsonType::Object),
             Branch::Scalar(scalar) => match scalar.core() {
-                Core::Null => has(JsonType::Null),
+                // An optional value is left out, not empty.
+                Core::Null => false,
                 Core::Bool(_) => has(JsonType::Boolean) || text,
                 Core::Int(_) => whole || number || text,
                 Core::Float(_) => number || text,
@@ -156,9 +157,8 @@ impl Json for Trees {
         text: &str,
         f: impl FnOnce(View<'_>) -> T,
     ) -> T {
-        let (text, style) = (text.to_owned(), Style::Quoted);
         f(View {
-            value: buffer.insert(Branch::Scalar(Scalar { text, style })),
+            value: buffer.insert(Branch::Scalar(Scalar::new(text, Style::Quoted))),
             types: &NoTypes,
         })
     }

@@ -11,7 +11,7 @@ use crate::source::{Entry, Node, Span};
 
 impl Shaper<'_, '_> {
     pub(super) fn inputs(&mut self, node: &Node) {
-        if !node.is_map() && !node.is_null() {
+        if !(node.is_map() || self.truncated && node.is_null()) {
             self.wrong("`inputs` is a map of declarations by their names", node);
         }
         for entry in node.as_map() {

@@ -52,7 +52,7 @@ fn what_is_told_of_it_shows_nothing() {
 #[test]
 fn it_names_no_node() {
     for list in [
-        "${{ inputs.l }}",
+        "\"${{ inputs.l }}\"",
         "[\"x-${{ inputs.m.pw }}\"]",
         "[{name: \"${{ inputs.m.pw | upper }}\"}]",
     ] {

@@ -293,3 +293,88 @@ fn a_value_that_does_not_fit_is_told_in_one_sentence() {
         "plan.yaml:4:28: error[P0609]: the default does not fit: it is not a map"
     );
 }
+
+#[test]
+fn a_mistake_in_a_block_is_told_at_its_line() {
+    let text = "version: 1\nname: x\nsteps:\n  a:\n    uses: gate\n    timeout: 1h\n    with:\n      approval:\n        message: |\n          line one\n          then ${{ inputs.nope }} and\n            ${{ foo.bar }}\n  b:\n    uses: gate\n    with: { soak: \"\\u0031s${{ inputs.gone }}\" }\n";
+    let told = said(&checked(text, &Slice::default()));
+    for place in [
+        "11:20: error[P0302]",
+        "12:17: error[P0303]",
+        "15:31: error[P0302]",
+    ] {
+        assert!(
+            told.contains(&format!("plan.yaml:{place}")),
+            "{place}: {told}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_no_value() {
+    let told = |with: &str| {
+        let text = format!(
+            "version: 1\nname: x\nsteps:\n  a: {{ uses: wait-ready, with: {{ revision: a, {with} }} }}\n"
+        );
+        said(&checked(&text, &Slice::default()))
+    };
+    for with in ["version: ", "version: ~", "version: null"] {
+        let found = told(with);
+        assert!(
+            found.contains("error[P0201]: expected a string, found nothing"),
+            "{found}"
+        );
+    }
+    // What an expression makes nothing of is left out.
+    assert_eq!(told("version: \"${{ none }}\""), "");
+}
+
+#[test]
+fn a_number_keeps_its_text_where_nothing_asks_for_a_type() {
+    let text = "version: 1\nname: x\nsteps:\n  a: { for_each: [{ name: shop, to: 1.20 }, { name: 1.10, to: '1.30' }], as: y, uses: wait-ready, with: { revision: a, version: \"${{ y.to }}\" } }\n  b: { uses: install-revision, with: { revision: b, version: 1.29.1, set: { x: 0x10, y: 12, z: 1.0 } } }\n";
+    let outcome = checked(text, &Slice::default());
+    let told = said(&outcome);
+    assert_eq!(told.matches("warning[P0207]").count(), 3, "{told}");
+    let rendered = check::render(outcome.checked.as_ref().expect("valid"));
+    for kept in ["version: '1.20'", "a[1.10]", "x: '0x10'", "y: 12", "z: 1.0"] {
+        assert!(rendered.contains(kept), "{kept}: {rendered}");
+    }
+}
+
+/// A plan that uses another one.
+struct Two;
+
+impl ReadFile for Two {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let text = if path.ends_with("sub.yaml") {
+            "version: 1\nname: sub\ninputs: { team: { type: string, default: nobody } }\nsteps:\n  each: { for_each: { namespaces: { selector: \"team=${{ inputs.team }}\" } }, as: n, uses: gate, with: { soak: 1s } }\n"
+        } else {
+            "version: 1\nname: root\ninputs: { team: { type: string, default: shop } }\nsteps:\n  a: { uses: ./sub.yaml, with: { team: \"${{ inputs.team }}\" } }\n  b: { uses: ./sub.yaml }\n"
+        };
+        Ok(text.into())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(Path::new("/plans").join(path))
+    }
+}
+
+#[test]
+fn a_sub_plan_looks_at_the_cluster_for_what_its_caller_gives() {
+    let loaded = check::load(
+        Path::new("plan.yaml"),
+        &Two,
+        &Given::default(),
+        Purpose::Run,
+    );
+    let asked: Vec<(String, String)> = loaded
+        .lookups()
+        .into_iter()
+        .map(|lookup| (lookup.node, lookup.query.selector))
+        .collect();
+    assert_eq!(
+        asked,
+        [("a.each", "team=shop"), ("b.each", "team=nobody")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+    );
+}

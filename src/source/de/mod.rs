@@ -52,6 +52,7 @@ impl Node {
         self.scalar_or_any(visitor, |visitor, scalar| match scalar.core() {
             #[expect(clippy::cast_precision_loss, reason = "a float was asked for")]
             Core::Int(int) => visitor.visit_f64(int as f64),
+            Core::Float(float) => visitor.visit_f64(float),
             _ => any(scalar, visitor),
         })
     }
@@ -64,9 +65,12 @@ impl Node {
     }
 }
 
-/// A scalar by the core schema.
+/// A scalar by the core schema, as [`Scalar::to_json`] says.
 fn any<'de, V: Visitor<'de>>(scalar: &'de Scalar, visitor: V) -> Result<V::Value, Error> {
     match scalar.core() {
+        Core::Int(_) | Core::Float(_) if scalar.to_json().is_string() => {
+            visitor.visit_borrowed_str(&scalar.text)
+        }
         Core::Null => visitor.visit_unit(),
         Core::Bool(bool) => visitor.visit_bool(bool),
         // As a JSON reader would: a visitor may know one of the two only.

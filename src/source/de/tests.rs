@@ -68,7 +68,7 @@ fn a_plain_scalar_takes_the_type_of_its_place() {
     assert_eq!(step.retry, None);
     assert_eq!(
         serde_json::to_value(&step.with).unwrap(),
-        serde_json::json!({"a": 1.1, "b": "no", "c": "1", "d": [true, -1]})
+        serde_json::json!({"a": "1.10", "b": "no", "c": "1", "d": [true, -1]})
     );
 }
 

@@ -39,10 +39,7 @@ fn hostile_templates_end() {
 fn quoted_scalars_map_and_escaped_ones_point_at_the_whole() {
     let file = SourceMap::new().add("plan.yaml", "");
     let quoted = |text: &str, len: usize| {
-        let scalar = Scalar {
-            text: text.to_owned(),
-            style: Style::Quoted,
-        };
+        let scalar = Scalar::new(text, Style::Quoted);
         let template = Template::parse(&scalar, Span::at(file, 10, 10 + len)).expect("a template");
         template.references()[0].span.range()
     };

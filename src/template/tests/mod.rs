@@ -14,10 +14,7 @@ use crate::source::{SourceMap, Style};
 /// The file is the scalar itself, so that places are places in the text.
 fn scalar(text: &str) -> (Scalar, Span) {
     let file = SourceMap::new().add("plan.yaml", text);
-    let scalar = Scalar {
-        text: text.to_owned(),
-        style: Style::Plain,
-    };
+    let scalar = Scalar::new(text, Style::Plain);
     (scalar, Span::at(file, 0, text.len()))
 }
 

@@ -30,6 +30,10 @@ fn wrong_types_are_reported() {
         ),
         ("${{ item >= '1.10' }}", "P0310 at `item >= '1.10'`"),
         (
+            "${{ inputs.to is gt('1.9.0') }}",
+            "P0310 at `inputs.to is gt('1.9.0'`",
+        ),
+        (
             "${{ inputs.text - 1 }}",
             "P0312 at `inputs.text`: a number is wanted, and this is text",
         ),

@@ -109,3 +109,30 @@ fn what_is_not_there_is_an_error_with_its_place() {
     assert!(fails("${{ inputs.map.c }}").contains("`inputs.map.c` has no value"));
     assert!(fails("${{ inputs.to - 1 }}").starts_with("P0309 at `inputs.to - 1`"));
 }
+
+#[test]
+fn versions_are_ordered_as_versions() {
+    let list = "['1.9.0', '1.10.0', '1.2']";
+    for (text, expected) in [
+        ("max", json!("1.10.0")),
+        ("min", json!("1.2")),
+        ("sort", json!(["1.2", "1.9.0", "1.10.0"])),
+        ("sort(reverse=true) | first", json!("1.10.0")),
+    ] {
+        assert_eq!(
+            value(&format!("${{{{ {list} | {text} }}}}")),
+            expected,
+            "{text}"
+        );
+    }
+    assert_eq!(value("${{ ['b', '1.2', 'a'] | sort | last }}"), json!("b"));
+    assert_eq!(
+        value("${{ [3, 20, 1] | select('gt', 2) | max }}"),
+        json!(20)
+    );
+    let refused = fails(&format!("${{{{ {list} | select('gt', '1.9') | list }}}}"));
+    assert!(
+        refused.contains("versions are compared as text"),
+        "{refused}"
+    );
+}
