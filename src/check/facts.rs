@@ -1,10 +1,12 @@
 //! What the checks of the mesh know of a task: its kind, and the values that they compare.
 
+use std::fmt;
+
 use super::parsed::Step;
 use super::scope::{InputValue, Scope};
 use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::mesh::version::Version;
+use crate::mesh::version;
 use crate::model::Kind;
 use crate::model::action::is_http_url;
 use crate::model::id::is_dns_label;
@@ -22,6 +24,40 @@ pub(super) enum Symbol {
     Any,
 }
 
+/// A version that a step names.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    pub(super) value: Symbol,
+    pub(super) span: Span,
+}
+
+impl Version {
+    /// The version, where it is known and is one.
+    pub(super) fn known(&self) -> Option<version::Version> {
+        match &self.value {
+            Symbol::Known(text) => text.parse().ok(),
+            Symbol::Expression(_) | Symbol::Any => None,
+        }
+    }
+
+    /// Whether it may be the same as another: two that are known must be equal.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        match (self.known(), other.known()) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Symbol::Known(text) | Symbol::Expression(text) => f.write_str(text),
+            Symbol::Any => f.write_str("another version"),
+        }
+    }
+}
+
 /// What the checks know of a task.
 #[derive(Debug)]
 pub(super) enum Facts {
@@ -30,16 +66,18 @@ pub(super) enum Facts {
     Anything,
     Precheck {
         hard: bool,
-        from: Option<(String, Span)>,
-        to: Option<(String, Span)>,
+        from: Option<Version>,
+        to: Option<Version>,
         max_hop: u32,
         max_hop_span: Option<Span>,
     },
     Install {
         revision: Symbol,
+        version: Option<Version>,
     },
     Ready {
         revision: Symbol,
+        version: Option<Version>,
     },
     Label {
         revision: Symbol,
@@ -74,11 +112,17 @@ impl Facts {
             with.get(name)
                 .and_then(|tree| Some((tree.text()?.to_owned(), tree.span)))
         };
+        let version = |name: &str| {
+            with.get(name).map(|tree| Version {
+                value: self::symbol(tree, scope),
+                span: tree.span,
+            })
+        };
         match kind {
             Kind::Precheck => Self::Precheck {
                 hard: step.on_failure == OnFailure::Stop,
-                from: text("from"),
-                to: text("to"),
+                from: version("from"),
+                to: version("to"),
                 max_hop: text("max_hop")
                     .and_then(|(text, _)| text.parse().ok())
                     .unwrap_or(1),
@@ -86,9 +130,11 @@ impl Facts {
             },
             Kind::InstallRevision => Self::Install {
                 revision: symbol("revision"),
+                version: version("version"),
             },
             Kind::WaitReady => Self::Ready {
                 revision: symbol("revision"),
+                version: version("version"),
             },
             Kind::LabelNs => Self::Label {
                 revision: symbol("revision"),
@@ -194,7 +240,7 @@ pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
         if let Some(tree) = with.get(name)
             && let Some(text) = tree
                 .text()
-                .filter(|text| !text.is_empty() && text.parse::<Version>().is_err())
+                .filter(|text| !text.is_empty() && text.parse::<version::Version>().is_err())
         {
             out.push(
                 Diagnostic::new(Code::BadValue, format!("`{text}` is no version"))

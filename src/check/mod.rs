@@ -23,6 +23,7 @@ mod slice;
 mod tree;
 mod unused;
 mod values;
+mod versions;
 mod words;
 
 use std::collections::BTreeMap;

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::expand::{Draft, Expanded};
-use super::facts::{Facts, Symbol};
+use super::facts::{Facts, Symbol, Version};
 use super::parsed::Allowed;
+use super::versions;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::mesh::version::{HopError, Version, hop};
+use crate::mesh::version::{HopError, hop};
 use crate::source::Span;
 
 /// How many namespaces may be restarted at once without a word.
@@ -30,6 +31,9 @@ pub(super) fn check(expanded: &Expanded, out: &mut Diagnostics) {
     found.labels(&expanded.tasks);
     found.restarts(&expanded.tasks);
     found.in_place(&expanded.tasks);
+    for (at, problem) in versions::check(&expanded.tasks) {
+        found.tell(&expanded.tasks[at], problem);
+    }
     found.unused(expanded);
 }
 
@@ -92,8 +96,8 @@ impl Found<'_> {
 
     fn hop(
         &mut self,
-        from: Option<&(String, Span)>,
-        to: Option<&(String, Span)>,
+        from: Option<&Version>,
+        to: Option<&Version>,
         max_hop: u32,
         span: Option<Span>,
     ) {
@@ -108,9 +112,8 @@ impl Found<'_> {
             );
             return;
         }
-        let version =
-            |text: Option<&(String, Span)>| text.and_then(|(text, _)| text.parse::<Version>().ok());
-        let (Some(old), Some(new), Some((_, place))) = (version(from), version(to), to) else {
+        let known = |version: Option<&Version>| version.and_then(Version::known);
+        let (Some(old), Some(new), Some(to)) = (known(from), known(to), to) else {
             return;
         };
         let Err(error) = hop(&old, &new, max_hop) else {
@@ -120,12 +123,12 @@ impl Found<'_> {
             HopError::Downgrade { .. } => Code::Downgrade,
             _ => Code::SkippedMinor,
         };
-        let mut problem = Diagnostic::new(code, error.to_string()).at(*place, "too far");
+        let mut problem = Diagnostic::new(code, error.to_string()).at(to.span, "too far");
         if code == Code::Downgrade {
-            problem = problem.at(*place, "older");
+            problem = problem.at(to.span, "older");
         }
-        if let Some((_, span)) = from {
-            problem = problem.also(*span, "from here");
+        if let Some(from) = from {
+            problem = problem.also(from.span, "from here");
         }
         self.out.push(problem);
     }
@@ -146,9 +149,10 @@ impl Found<'_> {
             Facts::Anything
             | Facts::Ready {
                 revision: Symbol::Any,
+                ..
             } => u64::MAX,
             _ if task.tainted => u64::MAX,
-            Facts::Ready { revision } => keys.get(revision).copied().unwrap_or(0),
+            Facts::Ready { revision, .. } => keys.get(revision).copied().unwrap_or(0),
             _ => 0,
         };
         for at in unmet(tasks, wanted.collect(), Direction::Before, gives) {
@@ -264,6 +268,7 @@ impl Found<'_> {
                 );
             let Facts::Install {
                 revision: Symbol::Known(revision),
+                ..
             } = &task.facts
             else {
                 continue;

@@ -144,6 +144,7 @@ codes! {
     NotAllowable = "P0511" Error "an `allow` of a code that cannot be allowed",
     UnusedAllow = "P0512" Warning "an `allow` that allows nothing",
     Downgrade = "P0513" Error "a hop to an older version",
+    VersionsDisagree = "P0514" Error "steps that name different versions",
 
     SubPlanNotFound = "P0601" Error "a sub-plan cannot be read",
     SubPlanOutside = "P0602" Error "a sub-plan outside the root plan's directory",
