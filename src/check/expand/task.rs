@@ -15,9 +15,9 @@ use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::model::action::InstallRevision;
+use crate::model::Kind;
 use crate::model::policy::Timeout;
-use crate::model::{Action, Kind};
+use crate::source::Core;
 
 impl Expander<'_, '_> {
     /// A step of a kind.
@@ -38,6 +38,9 @@ impl Expander<'_, '_> {
         let tree = resolved.unwrap_or_else(|| with.clone());
         let fits = good && (with.is_literal() || self.fits(kind, &tree, with.span));
         forms(kind, &tree, self.out);
+        if kind == Kind::InstallRevision {
+            self.store(&tree, spot);
+        }
         let work = self.work(site, spot, kind, &tree, fits);
         let mut draft = self.draft(site, name, spot, alone, Role::Step(work));
         draft.kind = Some(kind);
@@ -73,7 +76,6 @@ impl Expander<'_, '_> {
         if let Some(node) = tree.node().filter(|_| fits) {
             match kind.decode(&node) {
                 Ok(mut action) => {
-                    self.store(&action, tree, spot);
                     rebase(&mut action, &prefix);
                     return Work::Ready(Box::new(action));
                 }
@@ -95,20 +97,14 @@ impl Expander<'_, '_> {
     }
 
     /// The files that a step names belong to the plan.
-    fn store(&mut self, action: &Action, tree: &Tree, spot: &Spot) {
-        let Action::InstallRevision(InstallRevision { values, files, .. }) = action else {
-            return;
-        };
+    fn store(&mut self, tree: &Tree, spot: &Spot) {
         let Some(dir) = self.plan(&spot.scope).map(|plan| plan.dir.clone()) else {
             return;
         };
-        for (key, paths) in [("values", values), ("files", files)] {
-            for (at, path) in paths.iter().enumerate() {
-                let list = tree.get(key);
-                let span = list.map_or(tree.span, |list| {
-                    list.items().get(at).map_or(list.span, |item| item.span)
-                });
-                self.loader.store(&dir, path, span, self.out);
+        let lists = ["values", "files"].map(|key| tree.get(key));
+        for path in lists.into_iter().flatten().flat_map(Tree::items) {
+            if let Some(scalar) = path.scalar().filter(|one| one.core() != Core::Null) {
+                self.loader.store(&dir, &scalar.text, path.span, self.out);
             }
         }
     }
