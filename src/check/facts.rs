@@ -3,11 +3,7 @@
 use super::parsed::Step;
 use super::scope::{InputValue, Scope};
 use super::tree::{Branch, Tree};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::mesh::version::Version;
 use crate::model::Kind;
-use crate::model::action::is_http_url;
-use crate::model::id::is_dns_label;
 use crate::model::policy::OnFailure;
 use crate::source::Span;
 use crate::template::Template;
@@ -157,49 +153,4 @@ fn followed(template: &Template, scope: &Scope) -> String {
         }
     }
     format!("{bare} in {}", scope.instance.plan)
-}
-
-/// Values that have a form of their own: revisions, versions and addresses.
-pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
-    if kind != Kind::Precheck
-        && let Some(tree) = with.get("revision")
-        && let Some(text) = tree
-            .text()
-            .filter(|text| !text.is_empty() && !is_dns_label(text))
-    {
-        out.push(
-            Diagnostic::new(
-                Code::InvalidRevision,
-                format!("`{text}` is no name of a revision"),
-            )
-            .at(tree.span, "not a DNS label")
-            .help(format!(
-                "a revision is made of small letters, digits and `-`: `{}`",
-                text.to_lowercase().replace(['.', '_', ' '], "-")
-            )),
-        );
-    }
-    for check in ["http", "prometheus"] {
-        if let Some(tree) = with.get(check).and_then(|check| check.get("url"))
-            && let Some(text) = tree.text().filter(|text| !is_http_url(text))
-        {
-            out.push(
-                Diagnostic::new(Code::BadValue, format!("`{text}` is no address to ask"))
-                    .at(tree.span, "not such as http://prometheus:9090")
-                    .help("write a URL with `http://` or `https://` and a host"),
-            );
-        }
-    }
-    for name in ["version", "from", "to"] {
-        if let Some(tree) = with.get(name)
-            && let Some(text) = tree
-                .text()
-                .filter(|text| !text.is_empty() && text.parse::<Version>().is_err())
-        {
-            out.push(
-                Diagnostic::new(Code::BadValue, format!("`{text}` is no version"))
-                    .at(tree.span, "not such as 1.29.1"),
-            );
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use super::checked::{EvalError, Evaluate, Results};
-use super::facts::forms;
+use super::forms::forms;
 use super::parsed::Plan;
 use super::schema::{self, NoTypes, Schema};
 use super::tree::Tree;

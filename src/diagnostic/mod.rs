@@ -97,6 +97,16 @@ impl Diagnostic {
         self
     }
 
+    /// What to do, where nothing better is known.
+    #[must_use]
+    pub fn or_help(self, help: impl Into<String>) -> Self {
+        if self.help.is_some() {
+            self
+        } else {
+            self.help(help)
+        }
+    }
+
     /// "did you mean `…`?", where one of the candidates is close to the name. Leaves a help that is there.
     #[must_use]
     pub fn suggest<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {

@@ -100,6 +100,9 @@ pub fn is_variable(text: &str) -> bool {
     is_step_id(text) && !text.contains('-')
 }
 
+/// What a DNS-1123 label looks like.
+pub const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
+
 /// Whether `text` is a DNS-1123 label, as istioctl demands of a revision (`operator/cmd/mesh/install.go`).
 pub fn is_dns_label(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::timeout::DefaultTimeout;
 use super::{Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
-use crate::check::facts::{Facts, forms, symbol_of};
+use crate::check::facts::{Facts, symbol_of};
+use crate::check::forms::forms;
 use crate::check::names::Whom;
 use crate::check::parsed::{Declared, Plan};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
+use crate::check::times;
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -46,6 +48,14 @@ impl Expander<'_, '_> {
         draft.kind = Some(kind);
         draft.retry = site.step.retry.clone();
         draft.timeout = self.timeout(site, spot, is_wait(kind, &tree));
+        if let Some(timeout) = draft.timeout.total.filter(|_| kind == Kind::Gate) {
+            let place = site
+                .step
+                .timeout
+                .as_ref()
+                .map_or(draft.span, |own| own.span);
+            times::waits(&tree, timeout, place, self.out);
+        }
         let bounded = site.step.timeout.is_some()
             || draft.timeout != Timeout::default()
             || matches!(spot.default_timeout, DefaultTimeout::Unknown) && !is_wait(kind, &tree);
@@ -106,6 +116,20 @@ impl Expander<'_, '_> {
             if let Some(scalar) = path.scalar().filter(|one| one.core() != Core::Null) {
                 self.loader.store(&dir, &scalar.text, path.span, self.out);
             }
+        }
+        // A program without a path is looked up by the run, and one that does not begin with a dot from the root.
+        let at = |key: &str| {
+            let tree = tree.get(key)?;
+            let scalar = tree.scalar().filter(|one| one.core() != Core::Null)?;
+            Some((scalar.text.as_str(), tree.span))
+        };
+        if let Some((charts, span)) = at("charts") {
+            self.loader.find(&dir, charts, span, self.out);
+        }
+        if let Some((binary, span)) = at("binary").filter(|(text, _)| text.contains('/')) {
+            let root = self.loader.root().to_path_buf();
+            let base = if binary.starts_with('.') { dir } else { root };
+            self.loader.find(&base, binary, span, self.out);
         }
     }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::step::Reader;
 use crate::check::parsed::Allowed;
 use crate::check::schema;
+use crate::check::times;
 use crate::check::tree::{Tree, no_template};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::plan::Allow;
-use crate::model::policy::{Attempts, OnFailure, Retry};
+use crate::model::policy::{OnFailure, Retry};
 use crate::source::{Entry, Key, Span};
 use crate::template::Template;
 
@@ -78,12 +79,17 @@ impl Reader<'_, '_, '_, '_> {
 
     pub(super) fn timeout(&mut self) -> Option<Tree> {
         let entry = self.fields.get("timeout")?;
-        Some(self.shaper.templated(schema::timeout(), entry))
+        let tree = self.shaper.templated(schema::timeout(), entry);
+        times::timeout(&tree, &mut self.shaper.out);
+        Some(tree)
     }
 
     pub(super) fn retry(&mut self, is_kind: bool) -> Retry {
         let defaults = self.shaper.default_retry.clone();
         let Some(entry) = self.fields.get("retry") else {
+            if is_kind {
+                self.shaper.unlimited(&defaults, None);
+            }
             return defaults;
         };
         if !is_kind {
@@ -101,13 +107,9 @@ impl Reader<'_, '_, '_, '_> {
             return defaults;
         };
         let merged = own.or(&defaults);
-        if own.attempts == Some(Attempts::Unlimited) {
-            let place = entry
-                .value
-                .get("attempts")
-                .map_or(entry.key.span, |node| node.span);
-            self.shaper.unlimited(&merged, place);
-        }
+        times::backoff(&merged, &entry.value, &mut self.shaper.out);
+        let place = entry.value.get("attempts").map(|node| node.span);
+        self.shaper.unlimited(&merged, place);
         merged
     }
 

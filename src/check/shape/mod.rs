@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::files::Loader;
 use super::parsed::{Declared, Plan, Step, Steps};
 use super::schema::{self, NoTypes, Schema};
+use super::times;
 use super::tree::{Tree, no_template};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
@@ -31,6 +32,7 @@ pub(super) struct Shaper<'l, 'r> {
     inputs: IndexMap<String, Declared>,
     default_timeout: Option<Tree>,
     default_retry: Retry,
+    default_attempts: Option<Span>,
 }
 
 /// The types of the inputs, for the expressions of a file.
@@ -79,6 +81,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
             inputs: IndexMap::new(),
             default_timeout: None,
             default_retry: Retry::default(),
+            default_attempts: None,
         }
     }
 
@@ -113,6 +116,9 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let timeout = fields
             .get("timeout")
             .map(|entry| self.templated(schema::duration(), entry));
+        if let Some(timeout) = &timeout {
+            times::timeout(timeout, &mut self.out);
+        }
         let steps = match fields.get("steps") {
             Some(entry) => self.steps(entry),
             None => Steps {
@@ -170,15 +176,21 @@ impl<'l, 'r> Shaper<'l, 'r> {
         self.default_timeout = inner
             .entry("timeout")
             .map(|entry| self.templated(schema::timeout(), entry));
-        let place = inner
-            .pointer("/retry/attempts")
-            .map_or(entry.key.span, |(_, node)| node.span);
-        let retry = self.default_retry.clone();
-        self.unlimited(&retry, place);
+        if let Some(timeout) = &self.default_timeout {
+            times::timeout(timeout, &mut self.out);
+        }
+        if let Some(retry) = inner.get("retry") {
+            times::backoff(&self.default_retry, retry, &mut self.out);
+        }
+        let attempts = inner.pointer("/retry/attempts");
+        self.default_attempts = attempts.map(|(_, node)| node.span);
     }
 
-    /// An unlimited retry needs a budget.
-    fn unlimited(&mut self, retry: &Retry, place: Span) {
+    /// An unlimited retry needs a budget: told where a step says so itself, else where the defaults do.
+    fn unlimited(&mut self, retry: &Retry, own: Option<Span>) {
+        let Some(place) = own.or(self.default_attempts) else {
+            return;
+        };
         if retry.attempts == Some(Attempts::Unlimited) && retry.budget.is_none() {
             self.out.push(
                 Diagnostic::new(
