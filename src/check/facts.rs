@@ -5,7 +5,7 @@ use super::scope::{InputValue, Scope};
 use super::tree::{Branch, Tree};
 use crate::model::Kind;
 use crate::model::policy::OnFailure;
-use crate::source::Span;
+use crate::source::{Core, Span};
 use crate::template::Template;
 
 /// A value, or what stands for it.
@@ -28,7 +28,8 @@ pub(super) enum Facts {
         hard: bool,
         from: Option<(String, Span)>,
         to: Option<(String, Span)>,
-        max_hop: u32,
+        /// `None`: it is not known, or no number of hops.
+        max_hop: Option<u32>,
         max_hop_span: Option<Span>,
     },
     Install {
@@ -75,9 +76,10 @@ impl Facts {
                 hard: step.on_failure == OnFailure::Stop,
                 from: text("from"),
                 to: text("to"),
-                max_hop: text("max_hop")
-                    .and_then(|(text, _)| text.parse().ok())
-                    .unwrap_or(1),
+                max_hop: match with.get("max_hop") {
+                    None => Some(1),
+                    Some(tree) => hops(tree),
+                },
                 max_hop_span: with.get("max_hop").map(|tree| tree.span),
             },
             Kind::InstallRevision => Self::Install {
@@ -104,6 +106,13 @@ impl Facts {
                 Self::Gate { what, bounded }
             }
         }
+    }
+}
+
+fn hops(tree: &Tree) -> Option<u32> {
+    match tree.scalar()?.core() {
+        Core::Int(hops) => u32::try_from(hops).ok().filter(|hops| *hops > 0),
+        _ => None,
     }
 }
 

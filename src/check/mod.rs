@@ -221,6 +221,7 @@ impl Loading<'_> {
                 plan: 0,
                 prefix: std::path::PathBuf::new(),
                 inputs: self.values.known.iter().map(input).collect(),
+                given: BTreeMap::new(),
                 facts: cluster,
             }),
             items: Vec::new(),
@@ -259,6 +260,7 @@ impl Loading<'_> {
         let expanded = unroll.done;
         safety::check(&expanded, &mut out);
         let part = slice::cut(&expanded.tasks, slice, &mut out);
+        words::settle(&mut out);
         out.sort_dedup();
         let root = self.plans.first().and_then(Option::as_ref);
         let drawing = if self.purpose == Purpose::Graph {

@@ -15,7 +15,7 @@ use super::schema::{self, NoTypes, Schema};
 use super::tree::Tree;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::template::{Found, Lookup, Reference, Template};
 
 /// What is known of a cluster before a run.
@@ -36,6 +36,8 @@ pub(super) struct Instance {
     /// Where relative paths lead, from the root plan's directory.
     pub(super) prefix: PathBuf,
     pub(super) inputs: BTreeMap<String, InputValue>,
+    /// Where the step that uses the plan gives them.
+    pub(super) given: BTreeMap<String, Span>,
     pub(super) facts: Option<Arc<ClusterFacts>>,
 }
 
@@ -94,6 +96,7 @@ impl Scope {
             plan: 0,
             prefix: PathBuf::new(),
             inputs: inputs.collect(),
+            given: BTreeMap::new(),
             facts: None,
         };
         Self {

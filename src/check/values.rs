@@ -105,12 +105,18 @@ fn scalar_value(kind: InputType, scalar: &Scalar) -> Result<Json, String> {
         InputType::Number => {
             return match scalar.core() {
                 Core::Int(_) | Core::Float(_) => Ok(scalar.to_json()),
+                _ if is_quoted(scalar) => {
+                    Err(format!("\"{text}\" is a text: leave the quotes out"))
+                }
                 _ => Err(format!("`{text}` is not a number")),
             };
         }
         InputType::Bool => {
             return match scalar.core() {
                 Core::Bool(bool) => Ok(Json::Bool(bool)),
+                _ if is_quoted(scalar) => {
+                    Err(format!("\"{text}\" is a text: leave the quotes out"))
+                }
                 _ => Err(format!("`{text}` is not `true` or `false`")),
             };
         }
@@ -125,6 +131,16 @@ fn scalar_value(kind: InputType, scalar: &Scalar) -> Result<Json, String> {
     } else {
         Err(format!("`{text}` is not {}", article(kind)))
     }
+}
+
+/// Whether it would be a number or a bool but for its quotes.
+fn is_quoted(scalar: &Scalar) -> bool {
+    let bare = Scalar {
+        text: scalar.text.clone(),
+        style: Style::Plain,
+    };
+    let meant = matches!(bare.core(), Core::Int(_) | Core::Float(_) | Core::Bool(_));
+    scalar.style != Style::Plain && meant
 }
 
 fn article(kind: InputType) -> &'static str {

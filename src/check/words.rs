@@ -1,6 +1,8 @@
 //! What several passes say alike.
 
-use crate::diagnostic::{Code, Diagnostic};
+use std::collections::BTreeSet;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{Scalar, Span};
 
 /// An unknown key, with the one that was probably meant.
@@ -36,4 +38,29 @@ pub(super) fn unquoted(scalar: &Scalar, span: Span) -> Option<Diagnostic> {
 pub(super) fn quoted(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
+}
+
+/// Takes out what only follows from another mistake at the same place.
+pub(super) fn settle(out: &mut Diagnostics) {
+    let place = |one: &Diagnostic| one.primary.as_ref().map(|label| label.span);
+    let of = |wanted: &dyn Fn(&Diagnostic) -> bool| -> BTreeSet<Span> {
+        out.iter()
+            .filter(|one| wanted(one))
+            .filter_map(place)
+            .collect()
+    };
+    let wrong = of(&Diagnostic::is_error);
+    let unread = of(&|one| one.code == Code::KeyNotScalar);
+    out.retain(|one| match (one.code, place(one)) {
+        // What it looks like matters only where it is right as a text.
+        (Code::UnquotedNumber, Some(span)) => !wrong.contains(&span),
+        // `{{ x }}` is a map whose key cannot be read, and a map by that mistake alone.
+        (Code::WrongType, Some(span)) => {
+            let within = |inner: &Span| {
+                inner.file == span.file && inner.start == span.start + 1 && inner.end < span.end
+            };
+            !unread.iter().any(within)
+        }
+        _ => true,
+    });
 }

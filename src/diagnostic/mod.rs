@@ -184,6 +184,11 @@ impl Diagnostics {
         self.0.is_empty()
     }
 
+    /// Leaves only those for which `keep` holds.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.0.retain(keep);
+    }
+
     /// Sorts by file, offset, code and message, those without a place first, and removes what is said twice.
     pub fn sort_dedup(&mut self) {
         self.0.sort_by(|a, b| {

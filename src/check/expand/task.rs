@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::timeout::DefaultTimeout;
-use super::{Draft, Expander, Site, Spot};
+use super::{Callers, Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
 use crate::check::facts::{Facts, symbol_of};
 use crate::check::forms::forms;
@@ -37,6 +37,8 @@ impl Expander<'_, '_> {
             self.known(with, &spot.scope)
         };
         let good = sound && resolved.is_some();
+        let callers = Callers::of(with, &spot.scope);
+        let before = self.out.len();
         let tree = resolved.unwrap_or_else(|| with.clone());
         let fits = good && (with.is_literal() || self.fits(kind, &tree, with.span));
         forms(kind, &tree, self.out);
@@ -56,6 +58,10 @@ impl Expander<'_, '_> {
                 .map_or(draft.span, |own| own.span);
             times::waits(&tree, timeout, place, self.out);
         }
+        for problem in self.out.iter_mut().skip(before) {
+            *problem = callers.named(problem.clone());
+        }
+        draft.callers = callers;
         let bounded = site.step.timeout.is_some()
             || draft.timeout != Timeout::default()
             || matches!(spot.default_timeout, DefaultTimeout::Unknown) && !is_wait(kind, &tree);
@@ -159,6 +165,11 @@ impl Expander<'_, '_> {
             plan: number,
             prefix: self.prefix(plan),
             inputs,
+            given: with
+                .pairs()
+                .iter()
+                .map(|(key, tree)| (key.text.clone(), tree.span))
+                .collect(),
             facts: self.cluster.clone(),
         };
         let scope = Scope {

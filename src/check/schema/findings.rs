@@ -323,10 +323,11 @@ fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
             [
                 Finding {
                     at: place,
-                    what: What::Name(some, _),
+                    what: What::Name(some, of),
                 },
             ] if place == at => {
                 names.extend_from_slice(some);
+                types.extend(of);
             }
             _ => return branch,
         }

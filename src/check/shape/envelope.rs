@@ -8,6 +8,7 @@ use crate::check::parsed::Allowed;
 use crate::check::schema;
 use crate::check::times;
 use crate::check::tree::{Tree, no_template};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::plan::Allow;
 use crate::model::policy::{OnFailure, Retry};
@@ -152,25 +153,37 @@ impl Reader<'_, '_, '_, '_> {
             };
             let span = node.get("code").map_or(node.span, |code| code.span);
             match code.parse::<Code>() {
-                Ok(code) if code.domain() => allowed.push(Allowed { code, reason, span }),
+                Ok(code) if code.domain() => {
+                    match allowed.iter().find(|one: &&Allowed| one.code == code) {
+                        Some(first) => self.push(twice(code, span, first.span)),
+                        None => allowed.push(Allowed { code, reason, span }),
+                    }
+                }
                 Ok(code) => self.push(
                     Diagnostic::new(Code::NotAllowable, format!("{code} cannot be allowed"))
                         .at(span, code.title())
-                        .help("only checks of what is unsafe on a mesh (P05xx) can be"),
+                        .help(format!("{} can be", words::quoted(&allowable()))),
                 ),
                 Err(error) => self.push(
                     Diagnostic::new(Code::UnknownAllow, error.to_string())
                         .at(span, "unknown")
-                        .suggest(
-                            &code,
-                            Code::ALL
-                                .iter()
-                                .filter(|code| code.domain())
-                                .map(|code| code.as_str()),
-                        ),
+                        .suggest(&code, allowable()),
                 ),
             }
         }
         allowed
     }
+}
+
+/// The codes that an `allow` may name.
+fn allowable() -> Vec<&'static str> {
+    let codes = Code::ALL.iter().filter(|code| code.domain());
+    codes.map(|code| code.as_str()).collect()
+}
+
+fn twice(code: Code, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::new(Code::UnusedAllow, format!("{code} is allowed twice"))
+        .at(span, "allows nothing more")
+        .also(first, "allowed here")
+        .help("remove one of them")
 }

@@ -19,7 +19,7 @@ use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
 use crate::model::policy::{Attempts, Retry};
 use crate::source::de::from_node;
 use crate::source::{Entry, FileId, Key, Node, Scalar, Span, Style, Value};
-use crate::template::{Type, Types};
+use crate::template::{Type, Types, WORDS};
 
 use indexmap::IndexMap;
 
@@ -101,9 +101,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         if let Some(entry) = fields.get("version") {
             self.version(&entry.value);
         }
-        let name = fields
-            .get("name")
-            .and_then(|entry| self.word(&entry.value, "the name"));
+        let name = fields.get("name").and_then(|entry| self.name(&entry.value));
         if let Some(entry) = fields.get("description") {
             self.word(&entry.value, "the description");
         }
@@ -279,6 +277,16 @@ impl<'l, 'r> Shaper<'l, 'r> {
             return false;
         }
         let good = crate::model::id::is_variable(&key.text);
+        // The output of a step stands behind a dot, where any name can.
+        if what != "an output" && WORDS.contains(&key.text.as_str()) {
+            let message = format!("`{}` is a word of the expression language", key.text);
+            self.out.push(
+                Diagnostic::new(Code::BadId, message)
+                    .at(key.span, "cannot be a name")
+                    .help("choose another name"),
+            );
+            return false;
+        }
         if !good {
             let message = format!("`{}` is no name of {what}", key.text);
             self.out.push(
@@ -288,6 +296,21 @@ impl<'l, 'r> Shaper<'l, 'r> {
             );
         }
         good
+    }
+
+    /// The name of the plan: in the names of runs, in reports and on the terminal.
+    fn name(&mut self, node: &Node) -> Option<String> {
+        let name = self.word(node, "the name")?;
+        let wrong = if name.trim().is_empty() {
+            "the name of the plan is empty"
+        } else if name.contains(char::is_control) {
+            "the name of the plan holds a control character"
+        } else {
+            return Some(name);
+        };
+        self.out
+            .push(Diagnostic::new(Code::BadValue, wrong).at(node.span, "no name"));
+        None
     }
 
     /// A text without expressions.

@@ -19,7 +19,7 @@ pub struct LabelNs {
     pub namespace: Option<String>,
     /// The namespaces to label: their names, or `{selector, exclude}`.
     #[serde(default)]
-    #[schemars(length(min = 1))]
+    #[schemars(extend("minItems" = 1))]
     pub namespaces: Option<Namespaces>,
     /// The revision or tag that shall inject from now on.
     #[schemars(regex(pattern = DNS_LABEL))]
