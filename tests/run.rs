@@ -467,3 +467,30 @@ fn a_lab_run_takes_the_place_of_itself_and_is_not_resumed() {
         .exits(64)
         .says("--lab --seed 8");
 }
+
+#[test]
+fn warnings_that_are_denied_are_said_to_be() {
+    let desk = Desk::new();
+    let plan = "version: 1\nname: x\ninputs: { a: { type: string } }\nsteps: { b: { uses: gate, with: { soak: 1s } } }\n";
+    desk.file("plan.yaml", plan);
+    desk.plan(&["validate", "plan.yaml"])
+        .exits(0)
+        .hides("denied");
+    for format in ["full", "concise"] {
+        let args = ["validate", "plan.yaml", "--deny", "warnings", "--format"];
+        desk.plan(&[args.as_slice(), &[format]].concat())
+            .exits(3)
+            .says("warnings are denied");
+    }
+}
+
+#[test]
+fn a_file_outside_of_the_plans_directory_is_found_by_the_check() {
+    let desk = Desk::new();
+    let plan = "version: 1\nname: x\nsteps:\n  a:\n    uses: install-revision\n    with: { revision: a, version: 1.29.1, source: manifests, files: [/etc/hostname] }\n";
+    desk.file("plan.yaml", plan);
+    desk.plan(&["validate", "plan.yaml"])
+        .exits(3)
+        .says("error[P0602]")
+        .says("plan.yaml:6:70");
+}

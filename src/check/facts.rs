@@ -5,13 +5,10 @@ use std::fmt;
 use super::parsed::Step;
 use super::scope::{InputValue, Scope};
 use super::tree::{Branch, Tree};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::mesh::version;
 use crate::model::Kind;
-use crate::model::action::is_http_url;
-use crate::model::id::is_dns_label;
 use crate::model::policy::OnFailure;
-use crate::source::Span;
+use crate::source::{Core, Span};
 use crate::template::Template;
 
 /// A value, or what stands for it.
@@ -68,7 +65,8 @@ pub(super) enum Facts {
         hard: bool,
         from: Option<Version>,
         to: Option<Version>,
-        max_hop: u32,
+        /// `None`: it is not known, or no number of hops.
+        max_hop: Option<u32>,
         max_hop_span: Option<Span>,
     },
     Install {
@@ -108,10 +106,6 @@ impl Facts {
             with.get(name)
                 .map_or(Symbol::Any, |tree| symbol(tree, scope))
         };
-        let text = |name: &str| {
-            with.get(name)
-                .and_then(|tree| Some((tree.text()?.to_owned(), tree.span)))
-        };
         let version = |name: &str| {
             with.get(name).map(|tree| Version {
                 value: self::symbol(tree, scope),
@@ -123,9 +117,10 @@ impl Facts {
                 hard: step.on_failure == OnFailure::Stop,
                 from: version("from"),
                 to: version("to"),
-                max_hop: text("max_hop")
-                    .and_then(|(text, _)| text.parse().ok())
-                    .unwrap_or(1),
+                max_hop: match with.get("max_hop") {
+                    None => Some(1),
+                    Some(tree) => hops(tree),
+                },
                 max_hop_span: with.get("max_hop").map(|tree| tree.span),
             },
             Kind::InstallRevision => Self::Install {
@@ -154,6 +149,13 @@ impl Facts {
                 Self::Gate { what, bounded }
             }
         }
+    }
+}
+
+fn hops(tree: &Tree) -> Option<u32> {
+    match tree.scalar()?.core() {
+        Core::Int(hops) => u32::try_from(hops).ok().filter(|hops| *hops > 0),
+        _ => None,
     }
 }
 
@@ -203,49 +205,4 @@ fn followed(template: &Template, scope: &Scope) -> String {
         }
     }
     format!("{bare} in {}", scope.instance.plan)
-}
-
-/// Values that have a form of their own: revisions, versions and addresses.
-pub(super) fn forms(kind: Kind, with: &Tree, out: &mut Diagnostics) {
-    if kind != Kind::Precheck
-        && let Some(tree) = with.get("revision")
-        && let Some(text) = tree
-            .text()
-            .filter(|text| !text.is_empty() && !is_dns_label(text))
-    {
-        out.push(
-            Diagnostic::new(
-                Code::InvalidRevision,
-                format!("`{text}` is no name of a revision"),
-            )
-            .at(tree.span, "not a DNS label")
-            .help(format!(
-                "a revision is made of small letters, digits and `-`: `{}`",
-                text.to_lowercase().replace(['.', '_', ' '], "-")
-            )),
-        );
-    }
-    for check in ["http", "prometheus"] {
-        if let Some(tree) = with.get(check).and_then(|check| check.get("url"))
-            && let Some(text) = tree.text().filter(|text| !is_http_url(text))
-        {
-            out.push(
-                Diagnostic::new(Code::BadValue, format!("`{text}` is no address to ask"))
-                    .at(tree.span, "not such as http://prometheus:9090")
-                    .help("write a URL with `http://` or `https://` and a host"),
-            );
-        }
-    }
-    for name in ["version", "from", "to"] {
-        if let Some(tree) = with.get(name)
-            && let Some(text) = tree
-                .text()
-                .filter(|text| !text.is_empty() && text.parse::<version::Version>().is_err())
-        {
-            out.push(
-                Diagnostic::new(Code::BadValue, format!("`{text}` is no version"))
-                    .at(tree.span, "not such as 1.29.1"),
-            );
-        }
-    }
 }

@@ -30,6 +30,11 @@ pub trait ReadFile {
     /// # Errors
     /// That it is not there.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Whether there is anything at a path. The copy that a run keeps does not hold programs and charts: it says yes.
+    fn is_there(&self, path: &Path) -> bool {
+        self.canonical(path).is_ok()
+    }
 }
 
 /// Reads the plans, each once.
@@ -130,26 +135,17 @@ impl<'r> Loader<'r> {
         out: &mut Diagnostics,
     ) -> Option<usize> {
         let path = lexical(&dir.join(text));
-        let outside = |out: &mut Diagnostics| {
-            out.push(
-                Diagnostic::new(
-                    Code::SubPlanOutside,
-                    format!("{text} is outside the root plan's directory"),
-                )
-                .at(span, "leads out of it")
-                .help("move the sub-plan below the directory of the plan that is run"),
-            );
-            None
-        };
         if !path.starts_with(&self.root) {
-            return outside(out);
+            out.push(outside(text, span, "sub-plan"));
+            return None;
         }
         let full = match self.reader.canonical(&path) {
             Ok(full) => full,
             Err(error) => return not_found(text, &error, span, out),
         };
         if !full.starts_with(&self.root) {
-            return outside(out);
+            out.push(outside(text, span, "sub-plan"));
+            return None;
         }
         if let Some(at) = self.stack.iter().position(|open| *open == full) {
             self.cycle(at, span, out);
@@ -187,11 +183,21 @@ impl<'r> Loader<'r> {
     /// Reads a file that a step names, so that the digest covers it and a resume has it.
     pub(super) fn store(&mut self, dir: &Path, text: &str, span: Span, out: &mut Diagnostics) {
         let path = lexical(&dir.join(text));
-        let key = slashes(path.strip_prefix(&self.root).unwrap_or(&path));
+        let Ok(below) = path.strip_prefix(&self.root) else {
+            return out.push(outside(text, span, "file"));
+        };
+        let key = slashes(below);
         if self.stored.contains_key(&key) {
             return;
         }
-        match self.reader.read(&path) {
+        let found = self.reader.canonical(&path);
+        if found
+            .as_ref()
+            .is_ok_and(|full| !full.starts_with(&self.root))
+        {
+            return out.push(outside(text, span, "file"));
+        }
+        match found.and_then(|full| self.reader.read(&full)) {
             Ok(bytes) => {
                 self.stored.insert(key, bytes);
             }
@@ -203,6 +209,17 @@ impl<'r> Loader<'r> {
                 .at(span, "named here")
                 .help("the path is relative to the plan file"),
             ),
+        }
+    }
+
+    /// Looks whether a program or a directory of charts is where a step says; a run reads it from there.
+    pub(super) fn find(&self, dir: &Path, text: &str, span: Span, out: &mut Diagnostics) {
+        if !self.reader.is_there(&dir.join(text)) {
+            out.push(
+                Diagnostic::new(Code::FileNotFound, format!("there is no {text}"))
+                    .at(span, "named here")
+                    .help("the path is relative to the plan file"),
+            );
         }
     }
 
@@ -226,6 +243,18 @@ impl<'r> Loader<'r> {
 /// `file:line:col` of a place.
 pub(super) fn place(sources: &SourceMap, span: Span) -> String {
     sources.place(span).to_string()
+}
+
+/// A run keeps a copy of what it reads, and only what is below the plan's directory was reviewed with it.
+fn outside(text: &str, span: Span, what: &str) -> Diagnostic {
+    Diagnostic::new(
+        Code::FileOutside,
+        format!("{text} is outside the root plan's directory"),
+    )
+    .at(span, "leads out of it")
+    .help(format!(
+        "move the {what} below the directory of the plan that is run"
+    ))
 }
 
 fn not_found(text: &str, error: &io::Error, span: Span, out: &mut Diagnostics) -> Option<usize> {

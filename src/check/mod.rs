@@ -10,6 +10,7 @@ mod document;
 mod expand;
 mod facts;
 mod files;
+mod forms;
 mod names;
 mod outcome;
 mod parsed;
@@ -20,6 +21,7 @@ mod scope;
 mod secrets;
 mod shape;
 mod slice;
+mod times;
 mod tree;
 mod unused;
 mod values;
@@ -232,6 +234,7 @@ impl Loading<'_> {
                     .map(Plan::secret_inputs)
                     .unwrap_or_default(),
                 secrets: Arc::clone(&self.values.secrets),
+                given: BTreeMap::new(),
                 facts: cluster,
             }),
             items: Vec::new(),
@@ -271,6 +274,7 @@ impl Loading<'_> {
         let expanded = unroll.done;
         safety::check(&expanded, &mut out);
         let part = slice::cut(&expanded.tasks, slice, &mut out);
+        words::settle(&mut out);
         self.values.secrets.hide(&mut out);
         out.sort_dedup();
         let root = self.plans.first().and_then(Option::as_ref);

@@ -101,23 +101,25 @@ impl<'a> Names<'a> {
         self.order(steps);
     }
 
-    /// A step with the name of one that is visible from it. The groups around it are not.
+    /// A step with the name of one outside of its group, or of a group that it is in.
     fn shadowed(&mut self, step: &Step, around: &Around<'a>) {
         for (outer, at) in around {
-            if let Some(&found) = outer.index.get(&step.key.text)
-                && Some(found) != *at
-            {
+            if let Some(&found) = outer.index.get(&step.key.text) {
+                let whose = match Some(found) == *at {
+                    true => "the group that it is in has that name",
+                    false => "visible here too",
+                };
                 let other = &outer.list[found].key;
                 self.out.push(
                     Diagnostic::new(
                         Code::ShadowedName,
                         format!(
-                            "`{}` hides a step of that name outside of the group",
+                            "`{}` hides a step or group of that name outside",
                             step.key.text
                         ),
                     )
                     .at(step.key.span, "defined again")
-                    .also(other.span, "visible here too")
+                    .also(other.span, whose)
                     .help("give one of them another id"),
                 );
             }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::expand::{Draft, Expanded};
+use super::expand::{Callers, Draft, Expanded};
 use super::facts::{Facts, Symbol, Version};
 use super::parsed::Allowed;
 use super::versions;
@@ -45,7 +45,8 @@ struct Found<'a> {
 
 impl Found<'_> {
     /// Tells of a problem, unless the step says why it is none.
-    fn tell(&mut self, task: &Draft, mut problem: Diagnostic) {
+    fn tell(&mut self, task: &Draft, problem: Diagnostic) {
+        let mut problem = task.callers.named(problem);
         for &at in task.allow.iter().rev() {
             if self.allowed[at].code == problem.code {
                 self.used[at] = true;
@@ -67,7 +68,8 @@ impl Found<'_> {
                 max_hop_span,
                 ..
             } => {
-                self.hop(from.as_ref(), to.as_ref(), *max_hop, *max_hop_span);
+                let (from, to) = (from.as_ref(), to.as_ref());
+                self.hop(from, to, *max_hop, *max_hop_span, &task.callers);
             }
             Facts::Gate {
                 what: Some(what),
@@ -98,25 +100,30 @@ impl Found<'_> {
         &mut self,
         from: Option<&Version>,
         to: Option<&Version>,
-        max_hop: u32,
+        max_hop: Option<u32>,
         span: Option<Span>,
+        callers: &Callers,
     ) {
-        if let Some(span) = span.filter(|_| max_hop > MAX_HOP) {
+        let far = max_hop.filter(|hops| *hops > MAX_HOP);
+        if let (Some(span), Some(max_hop)) = (span, far) {
             self.out.push(
-                Diagnostic::new(
-                    Code::MaxHopTooLarge,
-                    format!("`max_hop: {max_hop}` is more than Istio supports"),
-                )
-                .at(span, "at most 2, for a revision-based upgrade")
-                .help("go by way of the versions between"),
+                callers.named(
+                    Diagnostic::new(
+                        Code::MaxHopTooLarge,
+                        format!("`max_hop: {max_hop}` is more than Istio supports"),
+                    )
+                    .at(span, "at most 2, for a revision-based upgrade")
+                    .help("go by way of the versions between"),
+                ),
             );
-            return;
         }
         let known = |version: Option<&Version>| version.and_then(Version::known);
         let (Some(old), Some(new), Some(to)) = (known(from), known(to), to) else {
             return;
         };
-        let Err(error) = hop(&old, &new, max_hop) else {
+        // Of a limit that is not known or wrong itself, nothing is too far.
+        let limit = max_hop.filter(|hops| *hops <= MAX_HOP).unwrap_or(u32::MAX);
+        let Err(error) = hop(&old, &new, limit) else {
             return;
         };
         let code = match &error {
@@ -130,7 +137,7 @@ impl Found<'_> {
         if let Some(from) = from {
             problem = problem.also(from.span, "from here");
         }
-        self.out.push(problem);
+        self.out.push(callers.named(problem));
     }
 
     /// A label needs a path from a `wait-ready` of its revision.

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use super::checked::{EvalError, Evaluate, Results};
-use super::facts::forms;
+use super::forms::forms;
 use super::parsed::{Declared, Plan};
 use super::schema::{self, NoTypes, Schema};
 use super::secrets::Secrets;
@@ -17,7 +17,7 @@ use super::tree::Tree;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model::{Action, Kind, Outcome};
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::template::{Found, Lookup, Reference, Template};
 
 /// What is known of a cluster before a run.
@@ -38,6 +38,8 @@ pub(super) struct Instance {
     /// Where relative paths lead, from the root plan's directory.
     pub(super) prefix: PathBuf,
     pub(super) inputs: BTreeMap<String, InputValue>,
+    /// Where the step that uses the plan gives them.
+    pub(super) given: BTreeMap<String, Span>,
     pub(super) facts: Option<Arc<ClusterFacts>>,
     /// The inputs whose values are secret, or made of such.
     pub(super) secret: BTreeSet<String>,
@@ -126,6 +128,7 @@ impl Scope {
             plan: 0,
             prefix: PathBuf::new(),
             inputs: inputs.collect(),
+            given: BTreeMap::new(),
             facts: None,
             secret: plan.secret_inputs(),
             secrets: Arc::default(),

@@ -60,8 +60,8 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
                 Code::UnknownSliceStep,
                 format!("`{flag} {name}`: there is no such step"),
             );
-            out.push(match items_of(name, names.clone()) {
-                Some(items) => problem.help(format!("it runs for each item: {items}")),
+            out.push(match meant(name, names.clone()) {
+                Some(help) => problem.help(help),
                 None => problem.suggest(name, names),
             });
             return;
@@ -88,8 +88,25 @@ pub(super) fn cut(tasks: &[Draft], slice: &Slice, out: &mut Diagnostics) -> Part
 
 /// The nodes of a step that runs for each item of a group, where the name leaves the item out.
 pub(crate) fn items_of<'t>(name: &str, ids: impl Iterator<Item = &'t str>) -> Option<String> {
+    listed(ids.filter(|id| *id != name && NodeId::new(*id).without_items() == name))
+}
+
+/// What a name stands for that is not the whole name of a node.
+fn meant<'t>(name: &str, ids: impl Iterator<Item = &'t str> + Clone) -> Option<String> {
+    if let Some(items) = items_of(name, ids.clone()) {
+        return Some(format!("it runs for each item: {items}"));
+    }
+    if let Some(id) = ids.clone().find(|id| NodeId::new(*id).readable() == name) {
+        return Some(format!("did you mean `{id}`?"));
+    }
+    let end = format!(".{name}");
+    let inside = |id: &&str| id.ends_with(&end) || NodeId::new(*id).without_items().ends_with(&end);
+    listed(ids.filter(inside)).map(|nodes| format!("it is inside a group: {nodes}"))
+}
+
+/// The first of some nodes, and how many more there are.
+fn listed<'t>(mut nodes: impl Iterator<Item = &'t str>) -> Option<String> {
     const SHOWN: usize = 3;
-    let mut nodes = ids.filter(|id| *id != name && NodeId::new(*id).without_items() == name);
     let shown: Vec<String> = nodes
         .by_ref()
         .take(SHOWN)

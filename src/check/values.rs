@@ -116,13 +116,20 @@ fn scalar_value(kind: InputType, scalar: &Scalar) -> Result<Json, String> {
                 Core::Float(float) => Number::from_f64(float),
                 _ => None,
             };
-            return number
-                .map(Json::Number)
-                .ok_or_else(|| format!("`{text}` is not a number"));
+            return match number {
+                Some(number) => Ok(Json::Number(number)),
+                None if is_quoted(scalar) => {
+                    Err(format!("\"{text}\" is a text: leave the quotes out"))
+                }
+                None => Err(format!("`{text}` is not a number")),
+            };
         }
         InputType::Bool => {
             return match scalar.core() {
                 Core::Bool(bool) => Ok(Json::Bool(bool)),
+                _ if is_quoted(scalar) => {
+                    Err(format!("\"{text}\" is a text: leave the quotes out"))
+                }
                 _ => Err(format!("`{text}` is not `true` or `false`")),
             };
         }
@@ -137,6 +144,13 @@ fn scalar_value(kind: InputType, scalar: &Scalar) -> Result<Json, String> {
     } else {
         Err(format!("`{text}` is not {}", article(kind)))
     }
+}
+
+/// Whether it would be a number or a bool but for its quotes.
+fn is_quoted(scalar: &Scalar) -> bool {
+    let bare = Scalar::new(scalar.text.clone(), Style::Plain);
+    let meant = matches!(bare.core(), Core::Int(_) | Core::Float(_) | Core::Bool(_));
+    scalar.style != Style::Plain && meant
 }
 
 fn article(kind: InputType) -> &'static str {

@@ -146,7 +146,7 @@ fn in_place(tasks: &[Draft], found: &mut Vec<(usize, Diagnostic)>) {
         };
         let (old, new) = (from.known()?, to.known()?);
         // Where that is too far already, it was told.
-        hop(&old, &new, *max_hop).ok()?;
+        hop(&old, &new, (*max_hop)?).ok()?;
         Some((at, hop(&old, &new, 1).err()?, to.span))
     });
     for (at, error, span) in far.take(MOST) {

@@ -1,5 +1,7 @@
 //! What several passes say alike.
 
+use std::collections::BTreeSet;
+
 use super::tree::{Branch, Tree};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{Scalar, Span};
@@ -51,4 +53,29 @@ pub(super) fn unquoted_within(tree: &Tree, out: &mut Diagnostics) {
 pub(super) fn quoted(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
+}
+
+/// Takes out what only follows from another mistake at the same place.
+pub(super) fn settle(out: &mut Diagnostics) {
+    let place = |one: &Diagnostic| one.primary.as_ref().map(|label| label.span);
+    let of = |wanted: &dyn Fn(&Diagnostic) -> bool| -> BTreeSet<Span> {
+        out.iter()
+            .filter(|one| wanted(one))
+            .filter_map(place)
+            .collect()
+    };
+    let wrong = of(&Diagnostic::is_error);
+    let unread = of(&|one| one.code == Code::KeyNotScalar);
+    out.retain(|one| match (one.code, place(one)) {
+        // What it looks like matters only where it is right as a text.
+        (Code::UnquotedNumber, Some(span)) => !wrong.contains(&span),
+        // `{{ x }}` is a map whose key cannot be read, and a map by that mistake alone.
+        (Code::WrongType, Some(span)) => {
+            let within = |inner: &Span| {
+                inner.file == span.file && inner.start == span.start + 1 && inner.end < span.end
+            };
+            !unread.iter().any(within)
+        }
+        _ => true,
+    });
 }

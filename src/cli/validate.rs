@@ -14,6 +14,7 @@ use crate::source::SourceMap;
 pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
     let mut worst = Exit::Done;
     let mut documents = Vec::new();
+    let mut denials = false;
     for file in &args.files {
         let loaded = load_file(file, &args.set, &args.inputs, Purpose::Validate)?;
         let checked = loaded.check(None, &std::collections::BTreeMap::new(), &Slice::default());
@@ -33,9 +34,18 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Exit, CliError> {
         if args.format == DiagnosticFormat::Full {
             summary(&file.display().to_string(), &checked.diagnostics);
         }
+        denials |= denied;
     }
     if !documents.is_empty() {
         stdout(&merged(&documents))?;
+    }
+    if denials
+        && matches!(
+            args.format,
+            DiagnosticFormat::Full | DiagnosticFormat::Concise
+        )
+    {
+        say!("warnings are denied");
     }
     Ok(worst)
 }

@@ -147,7 +147,7 @@ codes! {
     VersionsDisagree = "P0514" Error "steps that name different versions",
 
     SubPlanNotFound = "P0601" Error "a sub-plan cannot be read",
-    SubPlanOutside = "P0602" Error "a sub-plan outside the root plan's directory",
+    FileOutside = "P0602" Error "a file outside the root plan's directory",
     SubPlanCycle = "P0603" Error "sub-plans use each other",
     UnusedInput = "P0604" Warning "an input that nothing uses",
     InputWithoutValue = "P0605" Error "an input without a value",

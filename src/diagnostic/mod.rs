@@ -97,6 +97,16 @@ impl Diagnostic {
         self
     }
 
+    /// What to do, where nothing better is known.
+    #[must_use]
+    pub fn or_help(self, help: impl Into<String>) -> Self {
+        if self.help.is_some() {
+            self
+        } else {
+            self.help(help)
+        }
+    }
+
     /// "did you mean `…`?", where one of the candidates is close to the name. Leaves a help that is there.
     #[must_use]
     pub fn suggest<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
@@ -172,6 +182,11 @@ impl Diagnostics {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Leaves only those for which `keep` holds.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.0.retain(keep);
     }
 
     /// Sorts by file, offset, code and message, those without a place first, and removes what is said twice.

@@ -21,6 +21,17 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The candidate that a name stands for but for a slip of one or two letters, the first of them right: for words where
+/// a wrong guess is worse than none (`uninstall` is no slip for `install`).
+#[must_use]
+pub fn slip<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LETTERS: usize = 2;
+    let folded = fold(name);
+    let meant = closest(name, candidates)?;
+    let near = strsim::damerau_levenshtein(&folded, &fold(meant)) <= LETTERS;
+    (near && folded.chars().next() == meant.chars().next()).then_some(meant)
+}
+
 /// Case and the choice between `_` and `-` are the commonest slips, and cost nothing.
 fn fold(name: &str) -> String {
     name.to_lowercase().replace('_', "-")
@@ -28,7 +39,7 @@ fn fold(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{closest, slip};
 
     const KEYS: [&str; 6] = ["uses", "with", "needs", "when", "timeout", "on_failure"];
 
@@ -44,6 +55,15 @@ mod tests {
         ] {
             assert_eq!(closest(typed, KEYS), Some(meant), "{typed}");
         }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_no_other_word() {
+        let kinds = ["install-revision", "restart"];
+        assert_eq!(slip("instal_revison", kinds), Some("install-revision"));
+        assert_eq!(slip("uninstall-revision", kinds), None);
+        assert_eq!(slip("restarted", kinds), Some("restart"));
+        assert_eq!(slip("start", kinds), None);
     }
 
     #[test]

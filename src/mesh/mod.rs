@@ -6,6 +6,7 @@
 pub mod injection;
 pub mod istiod;
 pub mod proxies;
+pub mod query;
 pub mod selector;
 pub mod support;
 pub mod version;

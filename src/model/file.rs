@@ -16,6 +16,7 @@ pub(super) struct PlanFile {
     #[schemars(schema_with = "language")]
     version: (),
     /// The name of the plan, in reports and in the list of runs.
+    #[schemars(length(min = 1))]
     name: String,
     /// What the plan does, for people.
     description: Option<String>,

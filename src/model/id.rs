@@ -1,6 +1,6 @@
 //! Names: of nodes, of runs, and the rules that ids keep.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,19 @@ impl NodeId {
             .collect()
     }
 
+    /// The name with its items as the plan writes them: `migrate[a%20b]` is `migrate[a b]`.
+    #[must_use]
+    pub fn readable(&self) -> String {
+        let mut parts = self.0.split('%');
+        let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+        for part in parts {
+            let (code, rest) = part.split_at_checked(2).unwrap_or(("", part));
+            bytes.extend(u8::from_str_radix(code, 16));
+            bytes.extend(rest.as_bytes());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// One item of this node: `a` and `x` give `a[x]`, the item percent-escaped.
     #[must_use]
     pub fn item(&self, item: &str) -> Self {
@@ -48,7 +61,8 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Percent-escapes what would make a node's name ambiguous: `[`, `]`, `/`, `%` and spaces.
+/// Percent-escapes what would make a node's name ambiguous (`[`, `]`, `/`, `%` and spaces), and what a terminal would
+/// take for a command.
 fn escape_item(item: &str) -> String {
     let mut out = String::with_capacity(item.len());
     for c in item.chars() {
@@ -58,6 +72,13 @@ fn escape_item(item: &str) -> String {
             '/' => out.push_str("%2F"),
             '%' => out.push_str("%25"),
             ' ' => out.push_str("%20"),
+            _ if c.is_control() => {
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    // Writing to a String cannot fail.
+                    let _infallible = write!(out, "%{byte:02X}");
+                }
+            }
             _ => out.push(c),
         }
     }
@@ -100,6 +121,9 @@ pub fn is_variable(text: &str) -> bool {
     is_step_id(text) && !text.contains('-')
 }
 
+/// What a DNS-1123 label looks like.
+pub const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
+
 /// Whether `text` is a DNS-1123 label, as istioctl demands of a revision (`operator/cmd/mesh/install.go`).
 pub fn is_dns_label(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -118,6 +142,9 @@ mod tests {
         let id = NodeId::new("migrate").item("a/b [1] 50%").child("verify");
         assert_eq!(id.as_str(), "migrate[a%2Fb%20%5B1%5D%2050%25].verify");
         assert_eq!(id.without_items(), "migrate.verify");
+        assert_eq!(id.readable(), "migrate[a/b [1] 50%].verify");
+        let id = NodeId::new("a").item("\u{1b}[31mx\0\n\u{9b}");
+        assert_eq!(id.as_str(), "a[%1B%5B31mx%00%0A%C2%9B]");
     }
 
     #[test]

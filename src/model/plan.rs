@@ -80,6 +80,7 @@ pub struct Allow {
     /// The code of the check.
     pub code: String,
     /// Why it is right here; every report shows it.
+    #[schemars(length(min = 1))]
     pub reason: String,
 }
 

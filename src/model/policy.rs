@@ -33,6 +33,7 @@ impl Serialize for Timeout {
 /// The long form of a timeout.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 struct TimeoutParts {
     /// The longest that one attempt may take.
     attempt: Option<Span>,
@@ -168,6 +169,7 @@ pub struct Backoff {
     /// The delay before the second attempt; default 1s.
     pub initial: Option<Span>,
     /// What each further delay is multiplied by; default 2.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub factor: Option<f32>,
     /// The longest delay; default 30s.
     pub max: Option<Span>,
@@ -194,6 +196,7 @@ pub struct Retry {
     /// The delays between attempts.
     pub backoff: Option<Backoff>,
     /// Which failures are tried again; default: transient ones.
+    #[schemars(length(min = 1))]
     pub on: Option<Vec<RetryOn>>,
     /// The longest time all attempts and delays together may take before no further one starts.
     pub budget: Option<Span>,

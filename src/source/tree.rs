@@ -418,10 +418,17 @@ impl<'a> Builder<'a> {
 
     fn not_a_key(&mut self, span: Span, what: &str) {
         let message = format!("{what} cannot be a key");
+        let braces = self.text[span.range()].starts_with('{')
+            && self.text[..span.range().start].ends_with('{');
+        let help = if braces {
+            "an expression begins with a dollar, and stands in quotes: \"${{ … }}\""
+        } else {
+            "write the name out; quote a value that begins with `[`, `{` or `*`"
+        };
         self.report(
             Diagnostic::new(Code::KeyNotScalar, message)
                 .at(span, "")
-                .help("write the name out; quote a value that begins with `[`, `{` or `*`"),
+                .help(help),
         );
         self.next_value(Slot::Drop);
     }

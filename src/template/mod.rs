@@ -19,7 +19,7 @@ pub use eval::{Evaluated, Found, Lookup};
 pub use explain::explain;
 pub use functions::{FILTERS, FUNCTIONS, TESTS};
 pub use infer::{Type, Types};
-pub use references::{CLUSTER_FIELDS, ROOTS, RUN_FIELDS, Reference};
+pub use references::{CLUSTER_FIELDS, ROOTS, RUN_FIELDS, Reference, WORDS};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{OPEN, Scalar, Span};

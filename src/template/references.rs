@@ -13,6 +13,10 @@ use crate::source::Span;
 
 /// The names that every expression knows; any other is the `as` variable of a group.
 pub const ROOTS: [&str; 4] = ["inputs", "cluster", "run", "steps"];
+/// The words that an expression reads as something else than a name.
+pub const WORDS: [&str; 12] = [
+    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "always", "failure",
+];
 /// What `cluster` has: its name, its labels, the version of its API server.
 pub const CLUSTER_FIELDS: [&str; 3] = ["name", "labels", "version"];
 /// What `run` has.

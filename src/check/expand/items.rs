@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Expander, Spot};
 use crate::check::facts::symbol_of;
+use crate::check::forms;
 use crate::check::parsed::{ForEach, Items};
 use crate::check::scope::Scope;
 use crate::check::tree::{Branch, Tree};
@@ -39,6 +40,9 @@ impl Expander<'_, '_> {
             Items::Broken => (None, path.to_owned()),
             Items::Query(query) => {
                 let of = symbol_of(query, &spot.scope);
+                if let Some(known) = self.known(query, &spot.scope) {
+                    forms::selector(&known, self.out);
+                }
                 let found = self.looked_up.get(path);
                 let list = found.map(|names| {
                     names

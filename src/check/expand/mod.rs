@@ -1,5 +1,6 @@
 //! Steps to tasks: groups and sub-plans unrolled, values filled in, as far as they are known.
 
+mod callers;
 mod group;
 mod items;
 mod task;
@@ -24,6 +25,7 @@ use crate::model::policy::{OnFailure, Retry, Timeout};
 use crate::model::{self, Kind};
 use crate::source::Span;
 use crate::template::Template;
+pub(super) use callers::Callers;
 use timeout::DefaultTimeout;
 
 /// How many tasks a plan may expand to.
@@ -49,6 +51,8 @@ pub(super) struct Draft {
     pub(super) allow: Rc<Vec<usize>>,
     /// Not all that it waits for is known.
     pub(super) tainted: bool,
+    /// Of a sub-plan's step: who gives what its values are made of.
+    pub(super) callers: Callers,
     /// The values that cannot be told yet: what a slice must not cut off.
     pub(super) reads: Vec<(usize, Span)>,
 }
@@ -314,6 +318,7 @@ impl Expander<'_, '_> {
             facts: Facts::None,
             allow: Rc::clone(&spot.allow),
             tainted: spot.tainted,
+            callers: Callers::default(),
             reads: Vec::new(),
         };
         let span = step.key.span;

@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::timeout::DefaultTimeout;
-use super::{Draft, Expander, Site, Spot};
+use super::{Callers, Draft, Expander, Site, Spot};
 use crate::check::checked::{Deferred, Role, Work};
-use crate::check::facts::{Facts, forms, symbol_of};
+use crate::check::facts::{Facts, symbol_of};
+use crate::check::forms::forms;
 use crate::check::names::Whom;
 use crate::check::parsed::{Declared, Plan};
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::{InputValue, Instance, LateAction, Scope, rebase};
+use crate::check::times;
 use crate::check::tree::Tree;
 use crate::check::values::{self, Mismatch};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::model::action::InstallRevision;
+use crate::model::Kind;
 use crate::model::policy::Timeout;
-use crate::model::{Action, Kind};
+use crate::source::Core;
 
 impl Expander<'_, '_> {
     /// A step of a kind.
@@ -36,14 +38,31 @@ impl Expander<'_, '_> {
             self.known(with, &spot.scope)
         };
         let good = sound && resolved.is_some();
+        let callers = Callers::of(with, &spot.scope);
+        let before = self.out.len();
         let tree = resolved.unwrap_or_else(|| with.clone());
         let fits = good && (with.is_literal() || self.fits(kind, &tree, with.span));
         forms(kind, &tree, self.out);
+        if kind == Kind::InstallRevision {
+            self.store(&tree, spot);
+        }
         let work = self.work(site, spot, kind, &tree, fits);
         let mut draft = self.draft(site, name, spot, alone, Role::Step(work));
         draft.kind = Some(kind);
         draft.retry = site.step.retry.clone();
         draft.timeout = self.timeout(site, spot, is_wait(kind, &tree));
+        if let Some(timeout) = draft.timeout.total.filter(|_| kind == Kind::Gate) {
+            let place = site
+                .step
+                .timeout
+                .as_ref()
+                .map_or(draft.span, |own| own.span);
+            times::waits(&tree, timeout, place, self.out);
+        }
+        for problem in self.out.iter_mut().skip(before) {
+            *problem = callers.named(problem.clone());
+        }
+        draft.callers = callers;
         let bounded = site.step.timeout.is_some()
             || draft.timeout != Timeout::default()
             || matches!(spot.default_timeout, DefaultTimeout::Unknown) && !is_wait(kind, &tree);
@@ -77,7 +96,6 @@ impl Expander<'_, '_> {
         if let Some(node) = tree.node().filter(|_| fits) {
             match kind.decode(&node) {
                 Ok(mut action) => {
-                    self.store(&action, tree, spot);
                     rebase(&mut action, &prefix);
                     return Work::Ready(Box::new(action));
                 }
@@ -99,21 +117,29 @@ impl Expander<'_, '_> {
     }
 
     /// The files that a step names belong to the plan.
-    fn store(&mut self, action: &Action, tree: &Tree, spot: &Spot) {
-        let Action::InstallRevision(InstallRevision { values, files, .. }) = action else {
-            return;
-        };
+    fn store(&mut self, tree: &Tree, spot: &Spot) {
         let Some(dir) = self.plan(&spot.scope).map(|plan| plan.dir.clone()) else {
             return;
         };
-        for (key, paths) in [("values", values), ("files", files)] {
-            for (at, path) in paths.iter().enumerate() {
-                let list = tree.get(key);
-                let span = list.map_or(tree.span, |list| {
-                    list.items().get(at).map_or(list.span, |item| item.span)
-                });
-                self.loader.store(&dir, path, span, self.out);
+        let lists = ["values", "files"].map(|key| tree.get(key));
+        for path in lists.into_iter().flatten().flat_map(Tree::items) {
+            if let Some(scalar) = path.scalar().filter(|one| one.core() != Core::Null) {
+                self.loader.store(&dir, &scalar.text, path.span, self.out);
             }
+        }
+        // A program without a path is looked up by the run, and one that does not begin with a dot from the root.
+        let at = |key: &str| {
+            let tree = tree.get(key)?;
+            let scalar = tree.scalar().filter(|one| one.core() != Core::Null)?;
+            Some((scalar.text.as_str(), tree.span))
+        };
+        if let Some((charts, span)) = at("charts") {
+            self.loader.find(&dir, charts, span, self.out);
+        }
+        if let Some((binary, span)) = at("binary").filter(|(text, _)| text.contains('/')) {
+            let root = self.loader.root().to_path_buf();
+            let base = if binary.starts_with('.') { dir } else { root };
+            self.loader.find(&base, binary, span, self.out);
         }
     }
 
@@ -149,6 +175,11 @@ impl Expander<'_, '_> {
             inputs,
             secret,
             secrets: Arc::clone(&self.secrets),
+            given: with
+                .pairs()
+                .iter()
+                .map(|(key, tree)| (key.text.clone(), tree.span))
+                .collect(),
             facts: self.cluster.clone(),
         };
         let scope = Scope {

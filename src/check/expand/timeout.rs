@@ -7,6 +7,7 @@ use crate::check::parsed::Plan;
 use crate::check::schema::{self, NoTypes, Schema};
 use crate::check::scope::Scope;
 use crate::check::shape::InputTypes;
+use crate::check::times;
 use crate::check::tree::Tree;
 use crate::diagnostic::Diagnostics;
 use crate::model;
@@ -80,6 +81,7 @@ impl Expander<'_, '_> {
             return None;
         };
         let sound = schema::validate(schema, &known, tree.span, &NoTypes, true, self.out);
+        times::timeout(&known, self.out);
         sound.then(|| from_node(&node).ok())?
     }
 }

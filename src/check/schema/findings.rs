@@ -12,7 +12,8 @@ use crate::check::tree::{Branch, Tree};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
 use crate::model;
-use crate::source::{Core, Scalar, Span};
+use crate::model::id::DNS_LABEL;
+use crate::source::{Core, Scalar, Span, Style};
 use crate::template::Types;
 
 /// Something that is wrong, with alternatives reduced to the one that was meant.
@@ -27,8 +28,8 @@ enum What {
     Type(Vec<&'static str>),
     /// A text that other readers take for another number.
     Unquoted,
-    /// None of these names.
-    Name(Vec<String>),
+    /// None of these names, and of none of these types, in words.
+    Name(Vec<String>, Vec<&'static str>),
     /// A key that is not there.
     Missing(String),
     /// Keys that the map does not know; the schema of the map.
@@ -48,6 +49,8 @@ pub(super) fn tell(
     out: &mut Diagnostics,
 ) {
     let mut tree = Cow::Borrowed(tree);
+    // Maps of one key, under which another name stands.
+    let mut hollow = Vec::new();
     loop {
         let teller = Teller {
             schema: &schema.json,
@@ -65,11 +68,25 @@ pub(super) fn tell(
                 if let Some(map_tree) = at_mut(mended, &finding.at) {
                     let known: Vec<&str> = teller.keys(map).collect();
                     rename(map_tree, names, &known, out);
+                    if known.len() == 1 {
+                        hollow.push(finding.at.clone());
+                    }
                 }
             }
         }
         let Some(mended) = mended else {
+            let types: Vec<String> = found
+                .iter()
+                .filter(|one| matches!(one.what, What::Type(_)))
+                .map(|one| one.at.clone())
+                .collect();
             for finding in found {
+                // What has the wrong type has the wrong value, too.
+                if matches!(finding.what, What::Value(..)) && types.contains(&finding.at)
+                    || matches!(finding.what, What::Missing(_)) && hollow.contains(&finding.at)
+                {
+                    continue;
+                }
                 if !(truncated && matches!(finding.what, What::Missing(_))) {
                     out.extend(teller.say(finding));
                 }
@@ -139,11 +156,12 @@ impl Teller<'_> {
             }
             Fault::Enum { options } => {
                 let names = options.as_array().into_iter().flatten();
-                What::Name(names.filter_map(Json::as_str).map(str::to_owned).collect())
+                let names = names.filter_map(Json::as_str).map(str::to_owned);
+                What::Name(names.collect(), Vec::new())
             }
             Fault::Constant { expected_value } => {
                 let name = expected_value.as_str().map(str::to_owned);
-                What::Name(name.into_iter().collect())
+                What::Name(name.into_iter().collect(), Vec::new())
             }
             Fault::AnyOf { context } | Fault::OneOfNotValid { context } => {
                 let branches = context
@@ -161,10 +179,22 @@ impl Teller<'_> {
                 Err(error) => What::Value(error.to_string(), None),
                 Ok(_) => return Vec::new(),
             },
-            Fault::Pattern { pattern } => What::Value(
-                format!("`{text}` does not have the form of such a value"),
-                Some(format!("it must match `{pattern}`")),
-            ),
+            Fault::Pattern { pattern } => match (pattern.as_str(), only_word(pattern)) {
+                (_, Some(word)) => What::Name(vec![word.to_owned()], Vec::new()),
+                (DNS_LABEL, _) => What::Value(
+                    format!("`{text}` is no name of a namespace"),
+                    Some("such a name is made of small letters, digits and `-`".to_owned()),
+                ),
+                _ => What::Value(
+                    format!("`{text}` does not have the form of such a value"),
+                    Some(format!("it must match `{pattern}`")),
+                ),
+            },
+            Fault::MinLength { .. } => What::Value("the text is empty".to_owned(), None),
+            Fault::MinProperties { .. } => What::Value("the map is empty".to_owned(), None),
+            Fault::ExclusiveMinimum { limit } => {
+                What::Value(format!("`{text}` is not above {limit}"), None)
+            }
             Fault::Minimum { limit } => What::Value(format!("`{text}` is below {limit}"), None),
             Fault::Maximum { limit } => What::Value(format!("`{text}` is above {limit}"), None),
             Fault::MinItems { limit } => {
@@ -198,10 +228,13 @@ impl Teller<'_> {
                 problem
             }
             What::Unquoted => words::unquoted(tree.scalar()?, tree.span)?,
-            What::Name(names) => {
+            What::Name(names, types) => {
                 let scalar = tree.scalar().filter(|one| one.core() != Core::Null)?;
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                unknown_name(&scalar.text, tree.span, &names)
+                match types.as_slice() {
+                    [] => unknown_name(&scalar.text, tree.span, &names),
+                    types => neither(scalar, tree.span, types, &names),
+                }
             }
             What::Unknown(..) => return None,
         })
@@ -222,6 +255,14 @@ impl Teller<'_> {
             }
             Branch::Broken(_) => return None,
         };
+        let whole = |scalar: &Scalar| {
+            let digits = scalar.text.trim_start_matches(['-', '+']);
+            matches!(scalar.core(), Core::Float(_)) && digits.chars().all(|c| c.is_ascii_digit())
+        };
+        if let Some(scalar) = tree.scalar().filter(|one| whole(one)) {
+            let message = format!("`{}` is out of range", scalar.text);
+            return Some(Diagnostic::new(Code::BadValue, message).at(tree.span, "too large"));
+        }
         let message = format!("expected {wanted}, found {found}");
         Some(Diagnostic::new(Code::WrongType, message).at(head(tree), format!("this is {found}")))
     }
@@ -263,7 +304,11 @@ impl Teller<'_> {
 fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
     let mut names = Vec::new();
     let mut types: Vec<&'static str> = Vec::new();
-    for branch in branches {
+    for mut branch in branches {
+        // What the text is not taken for says nothing where it is not the right text either.
+        if branch.len() > 1 {
+            branch.retain(|one| !matches!(one.what, What::Unquoted));
+        }
         let of_type = branch.iter().find_map(|one| match &one.what {
             What::Type(wanted) if one.at == at => Some(wanted),
             _ => None,
@@ -278,10 +323,11 @@ fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
             [
                 Finding {
                     at: place,
-                    what: What::Name(some),
+                    what: What::Name(some, of),
                 },
             ] if place == at => {
                 names.extend_from_slice(some);
+                types.extend(of);
             }
             _ => return branch,
         }
@@ -289,7 +335,7 @@ fn meant(at: &str, branches: Vec<Vec<Finding>>) -> Vec<Finding> {
     let what = if names.is_empty() {
         What::Type(types)
     } else {
-        What::Name(names)
+        What::Name(names, types)
     };
     let at = at.to_owned();
     vec![Finding { at, what }]
@@ -303,6 +349,27 @@ fn unknown_name(text: &str, span: Span, names: &[&str]) -> Diagnostic {
         Some(_) => problem,
         None => problem.help(format!("allowed are {}", words::quoted(names))),
     }
+}
+
+/// A value that is of none of the types, and none of the names.
+fn neither(scalar: &Scalar, span: Span, types: &[&str], names: &[&str]) -> Diagnostic {
+    let text = &scalar.text;
+    let allowed = format!("{} or {}", types.join(" or "), words::quoted(names));
+    let message = format!("`{text}` is neither {}", allowed.replace(" or ", " nor "));
+    let problem = Diagnostic::new(Code::BadValue, message).at(span, "not allowed here");
+    let number = text.parse::<u32>().is_ok();
+    if number && scalar.style != Style::Plain {
+        return problem.help(format!("write it without quotes: {text}"));
+    }
+    problem
+        .suggest(text, names.iter().copied())
+        .or_help(format!("write {allowed}"))
+}
+
+/// The word that a pattern asks for, where it asks for one alone.
+fn only_word(pattern: &str) -> Option<&str> {
+    let word = pattern.strip_prefix('^')?.strip_suffix('$')?;
+    word.chars().all(char::is_alphanumeric).then_some(word)
 }
 
 fn at_mut<'t>(tree: &'t mut Tree, pointer: &str) -> Option<&'t mut Tree> {

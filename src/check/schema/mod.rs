@@ -68,9 +68,11 @@ impl Schema {
             Self::made(
                 |generator| kind.parameters(generator),
                 |json| {
-                    // A hop that is too long has a code of its own.
-                    if let Some(Json::Object(hop)) = json.pointer_mut("/properties/max_hop") {
-                        hop.remove("maximum");
+                    // A hop that is too long has a code of its own, and so has a revision that is none.
+                    for (name, keyword) in [("max_hop", "maximum"), ("revision", "pattern")] {
+                        if let Some(Json::Object(part)) = json["properties"].get_mut(name) {
+                            part.remove(keyword);
+                        }
                     }
                 },
             )

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::step::Reader;
 use crate::check::parsed::Allowed;
 use crate::check::schema;
+use crate::check::times;
 use crate::check::tree::{Tree, no_template};
+use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::plan::Allow;
-use crate::model::policy::{Attempts, OnFailure, Retry};
+use crate::model::policy::{OnFailure, Retry};
 use crate::source::{Entry, Key, Span};
 use crate::template::Template;
 
@@ -78,12 +80,17 @@ impl Reader<'_, '_, '_, '_> {
 
     pub(super) fn timeout(&mut self) -> Option<Tree> {
         let entry = self.fields.get("timeout")?;
-        Some(self.shaper.templated(schema::timeout(), entry))
+        let tree = self.shaper.templated(schema::timeout(), entry);
+        times::timeout(&tree, &mut self.shaper.out);
+        Some(tree)
     }
 
     pub(super) fn retry(&mut self, is_kind: bool) -> Retry {
         let defaults = self.shaper.default_retry.clone();
         let Some(entry) = self.fields.get("retry") else {
+            if is_kind {
+                self.shaper.unlimited(&defaults, None);
+            }
             return defaults;
         };
         if !is_kind {
@@ -101,13 +108,9 @@ impl Reader<'_, '_, '_, '_> {
             return defaults;
         };
         let merged = own.or(&defaults);
-        if own.attempts == Some(Attempts::Unlimited) {
-            let place = entry
-                .value
-                .get("attempts")
-                .map_or(entry.key.span, |node| node.span);
-            self.shaper.unlimited(&merged, place);
-        }
+        times::backoff(&merged, &entry.value, &mut self.shaper.out);
+        let place = entry.value.get("attempts").map(|node| node.span);
+        self.shaper.unlimited(&merged, place);
         merged
     }
 
@@ -150,25 +153,37 @@ impl Reader<'_, '_, '_, '_> {
             };
             let span = node.get("code").map_or(node.span, |code| code.span);
             match code.parse::<Code>() {
-                Ok(code) if code.domain() => allowed.push(Allowed { code, reason, span }),
+                Ok(code) if code.domain() => {
+                    match allowed.iter().find(|one: &&Allowed| one.code == code) {
+                        Some(first) => self.push(twice(code, span, first.span)),
+                        None => allowed.push(Allowed { code, reason, span }),
+                    }
+                }
                 Ok(code) => self.push(
                     Diagnostic::new(Code::NotAllowable, format!("{code} cannot be allowed"))
                         .at(span, code.title())
-                        .help("only checks of what is unsafe on a mesh (P05xx) can be"),
+                        .help(format!("{} can be", words::quoted(&allowable()))),
                 ),
                 Err(error) => self.push(
                     Diagnostic::new(Code::UnknownAllow, error.to_string())
                         .at(span, "unknown")
-                        .suggest(
-                            &code,
-                            Code::ALL
-                                .iter()
-                                .filter(|code| code.domain())
-                                .map(|code| code.as_str()),
-                        ),
+                        .suggest(&code, allowable()),
                 ),
             }
         }
         allowed
     }
+}
+
+/// The codes that an `allow` may name.
+fn allowable() -> Vec<&'static str> {
+    let codes = Code::ALL.iter().filter(|code| code.domain());
+    codes.map(|code| code.as_str()).collect()
+}
+
+fn twice(code: Code, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::new(Code::UnusedAllow, format!("{code} is allowed twice"))
+        .at(span, "allows nothing more")
+        .also(first, "allowed here")
+        .help("remove one of them")
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::files::Loader;
 use super::parsed::{Declared, Plan, Step, Steps};
 use super::schema::{self, NoTypes, Schema};
+use super::times;
 use super::tree::{Tree, no_template};
 use crate::check::words;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, suggest};
@@ -18,7 +19,7 @@ use crate::model::plan::{Defaults, InputType, PLAN_KEYS};
 use crate::model::policy::{Attempts, Retry};
 use crate::source::de::from_node;
 use crate::source::{Entry, FileId, Key, Node, Scalar, Span, Style, Value};
-use crate::template::{Type, Types};
+use crate::template::{Type, Types, WORDS};
 
 use indexmap::IndexMap;
 
@@ -31,6 +32,7 @@ pub(super) struct Shaper<'l, 'r> {
     inputs: IndexMap<String, Declared>,
     default_timeout: Option<Tree>,
     default_retry: Retry,
+    default_attempts: Option<Span>,
 }
 
 /// The types of the inputs, for the expressions of a file.
@@ -79,6 +81,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
             inputs: IndexMap::new(),
             default_timeout: None,
             default_retry: Retry::default(),
+            default_attempts: None,
         }
     }
 
@@ -98,9 +101,7 @@ impl<'l, 'r> Shaper<'l, 'r> {
         if let Some(entry) = fields.get("version") {
             self.version(&entry.value);
         }
-        let name = fields
-            .get("name")
-            .and_then(|entry| self.word(&entry.value, "the name"));
+        let name = fields.get("name").and_then(|entry| self.name(&entry.value));
         if let Some(entry) = fields.get("description") {
             self.word(&entry.value, "the description");
         }
@@ -113,6 +114,9 @@ impl<'l, 'r> Shaper<'l, 'r> {
         let timeout = fields
             .get("timeout")
             .map(|entry| self.templated(schema::duration(), entry));
+        if let Some(timeout) = &timeout {
+            times::timeout(timeout, &mut self.out);
+        }
         let steps = match fields.get("steps") {
             Some(entry) => self.steps(entry),
             None => Steps {
@@ -170,15 +174,21 @@ impl<'l, 'r> Shaper<'l, 'r> {
         self.default_timeout = inner
             .entry("timeout")
             .map(|entry| self.templated(schema::timeout(), entry));
-        let place = inner
-            .pointer("/retry/attempts")
-            .map_or(entry.key.span, |(_, node)| node.span);
-        let retry = self.default_retry.clone();
-        self.unlimited(&retry, place);
+        if let Some(timeout) = &self.default_timeout {
+            times::timeout(timeout, &mut self.out);
+        }
+        if let Some(retry) = inner.get("retry") {
+            times::backoff(&self.default_retry, retry, &mut self.out);
+        }
+        let attempts = inner.pointer("/retry/attempts");
+        self.default_attempts = attempts.map(|(_, node)| node.span);
     }
 
-    /// An unlimited retry needs a budget.
-    fn unlimited(&mut self, retry: &Retry, place: Span) {
+    /// An unlimited retry needs a budget: told where a step says so itself, else where the defaults do.
+    fn unlimited(&mut self, retry: &Retry, own: Option<Span>) {
+        let Some(place) = own.or(self.default_attempts) else {
+            return;
+        };
         if retry.attempts == Some(Attempts::Unlimited) && retry.budget.is_none() {
             self.out.push(
                 Diagnostic::new(
@@ -267,6 +277,16 @@ impl<'l, 'r> Shaper<'l, 'r> {
             return false;
         }
         let good = crate::model::id::is_variable(&key.text);
+        // The output of a step stands behind a dot, where any name can.
+        if what != "an output" && WORDS.contains(&key.text.as_str()) {
+            let message = format!("`{}` is a word of the expression language", key.text);
+            self.out.push(
+                Diagnostic::new(Code::BadId, message)
+                    .at(key.span, "cannot be a name")
+                    .help("choose another name"),
+            );
+            return false;
+        }
         if !good {
             let message = format!("`{}` is no name of {what}", key.text);
             self.out.push(
@@ -276,6 +296,21 @@ impl<'l, 'r> Shaper<'l, 'r> {
             );
         }
         good
+    }
+
+    /// The name of the plan: in the names of runs, in reports and on the terminal.
+    fn name(&mut self, node: &Node) -> Option<String> {
+        let name = self.word(node, "the name")?;
+        let wrong = if name.trim().is_empty() {
+            "the name of the plan is empty"
+        } else if name.contains(char::is_control) {
+            "the name of the plan holds a control character"
+        } else {
+            return Some(name);
+        };
+        self.out
+            .push(Diagnostic::new(Code::BadValue, wrong).at(node.span, "no name"));
+        None
     }
 
     /// A text without expressions.

@@ -166,20 +166,16 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         let names = Kind::ALL.map(Kind::as_str);
         let mut problem =
             Diagnostic::new(Code::UnknownKind, format!("there is no step kind `{text}`"))
-                .at(entry.value.span, "unknown")
-                .suggest(text, names);
-        if problem.help.is_none() {
-            problem = problem.help(if text.contains('/') || text.contains(".y") {
+                .at(entry.value.span, "unknown");
+        problem = problem.help(match suggest::slip(text, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if text.contains('/') || text.contains(".y") => {
                 format!("a sub-plan's path begins with `./`: `./{text}`")
-            } else {
-                format!("there are {}", words::quoted(&names))
-            });
-        }
+            }
+            None => format!("there are {}", words::quoted(&names)),
+        });
         self.push(problem);
-        match suggest::closest(text, names).and_then(Kind::from_name) {
-            Some(kind) => self.with(kind, with),
-            None => self.unknown(with),
-        }
+        self.unknown(with)
     }
 
     /// The parameters of a kind.
@@ -302,7 +298,8 @@ impl<'s, 'n, 'l, 'r> Reader<'s, 'n, 'l, 'r> {
         let inner = fields(&entry.value, &["steps"], &mut self.shaper.out);
         let Some(steps) = inner.get("steps") else {
             if entry.value.is_map() {
-                if !self.shaper.truncated {
+                // Another name stands where the one key should.
+                if !self.shaper.truncated && entry.value.as_map().is_empty() {
                     self.push(words::missing("steps", entry.key.span));
                 }
             } else {

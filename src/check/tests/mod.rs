@@ -8,6 +8,8 @@ use crate::check::{self, Given, Outcome as Checkup, Purpose, ReadFile, Role, Sli
 use crate::diagnostic::{self, Format, Look};
 use crate::model::Outcome;
 
+mod once;
+mod refused;
 mod secrets;
 mod told;
 

@@ -3,11 +3,15 @@
 use super::*;
 
 /// What is wrong with a plan of one step on one line: the first letters at each place, and the code.
-fn faults(step: &str) -> Vec<String> {
+pub(super) fn faults(step: &str) -> Vec<String> {
     let text = format!(
         "version: 1\nname: x\ninputs:\n  m: {{ type: map, default: {{}} }}\nsteps:\n{step}"
     );
-    let outcome = checked(&text, &Slice::default());
+    places(&text, &checked(&text, &Slice::default()))
+}
+
+/// The first letters at the place of each error, and its code.
+pub(super) fn places(text: &str, outcome: &Checkup) -> Vec<String> {
     let errors = outcome.diagnostics.iter().filter(|one| one.is_error());
     errors
         .map(|error| {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::istio_system;
 use crate::model::duration::Span;
+use crate::model::id::DNS_LABEL;
 
 /// Holds the run until something says go: exactly one of `approval`, `soak`, `http`, `prometheus`, `command`, `window`,
 /// `health`.
@@ -40,6 +41,7 @@ pub struct Gate {
     pub health: Option<Health>,
     /// The namespace of the control plane.
     #[serde(default = "istio_system")]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,
 }
 
@@ -100,6 +102,7 @@ impl Gate {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     /// What is asked.
+    #[schemars(length(min = 1))]
     pub message: String,
     /// How many different people must approve; default 1.
     #[serde(default = "one")]
@@ -137,9 +140,12 @@ pub struct Prometheus {
     /// The server's address, such as `http://prometheus:9090`.
     pub url: String,
     /// An instant query whose result is a scalar or a vector; each of its values must meet `expect`.
+    #[schemars(length(min = 1))]
     pub query: String,
     /// A comparison: `< 0.01`, `>= 1`, `== 0`.
-    #[schemars(regex(pattern = r"^\s*(<|<=|>|>=|==|!=)\s*-?[0-9.]+([eE][-+]?[0-9]+)?\s*$"))]
+    #[schemars(regex(
+        pattern = r"^\s*(<|<=|>|>=|==|!=)\s*-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+    ))]
     pub expect: String,
     /// How long the value must meet it without a break; default 0s, one look.
     #[serde(default)]
@@ -322,6 +328,7 @@ impl fmt::Display for Zone {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// The namespace.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub namespace: String,
 }
 

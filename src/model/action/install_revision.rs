@@ -5,14 +5,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::istio_system;
+use crate::model::id::DNS_LABEL;
 
 /// Renders a control plane and applies it beside the old one, without moving any workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstallRevision {
     /// The name of the new revision: a DNS label.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub revision: String,
     /// The version to install.
+    #[schemars(length(min = 1))]
     pub version: String,
     /// What renders the manifests.
     #[serde(default)]
@@ -41,9 +44,11 @@ pub struct InstallRevision {
     pub digest: Option<String>,
     /// Objects that another field manager owns and this step may take over: KIND/NAME globs.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^[^/\s]+/[^/\s]+$")))]
     pub take_over: Vec<String>,
     /// The namespace of the control plane.
     #[serde(default = "istio_system")]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,
 }
 

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::istio_system;
+use crate::model::id::DNS_LABEL;
 
 /// Points namespaces at a revision or tag: removes `istio-injection` and sets `istio.io/rev` in one patch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,14 +15,18 @@ use super::istio_system;
 pub struct LabelNs {
     /// The one namespace to label.
     #[serde(default)]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub namespace: Option<String>,
     /// The namespaces to label: their names, or `{selector, exclude}`.
     #[serde(default)]
+    #[schemars(extend("minItems" = 1))]
     pub namespaces: Option<Namespaces>,
     /// The revision or tag that shall inject from now on.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub revision: String,
     /// The namespace of the control plane.
     #[serde(default = "istio_system")]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,
 }
 
@@ -42,6 +47,7 @@ pub struct NamespaceQuery {
     pub selector: String,
     /// Names to leave out.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = DNS_LABEL)))]
     pub exclude: Vec<String>,
 }
 
@@ -86,7 +92,7 @@ impl JsonSchema for Namespaces {
         let query = NamespaceQuery::json_schema(generator);
         json_schema!({
             "description": "Names of namespaces, or a query {selector, exclude}.",
-            "anyOf": [{ "type": "array", "items": { "type": "string" } }, query],
+            "anyOf": [{ "type": "array", "items": { "type": "string", "pattern": DNS_LABEL } }, query],
         })
     }
 }

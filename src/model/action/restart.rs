@@ -4,18 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::istio_system;
+use crate::model::id::DNS_LABEL;
 
 /// Restarts the workloads whose pods are not what the injector would give now, and waits for each rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// The namespace whose workloads to restart.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub namespace: String,
     /// Only the workloads that match this label selector.
     #[serde(default)]
     pub selector: Option<String>,
     /// The revision that the pods must have; what the injector would give now where it is left out.
     #[serde(default)]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub revision: Option<String>,
     /// Only workloads of these kinds.
     #[serde(default)]
@@ -30,6 +33,7 @@ pub struct Restart {
     pub per_minute: Option<u32>,
     /// The namespace of the control plane.
     #[serde(default = "istio_system")]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,
 }
 

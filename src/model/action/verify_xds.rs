@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::istio_system;
 use crate::model::duration::Span;
+use crate::model::id::DNS_LABEL;
 
 /// Asks every istiod replica of every revision who is connected, and proves that each proxy moved.
 ///
@@ -16,11 +17,14 @@ use crate::model::duration::Span;
 #[serde(deny_unknown_fields)]
 pub struct VerifyXds {
     /// The namespace whose proxies to verify.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub namespace: String,
     /// The revision, or tag, that they must be connected to.
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub revision: String,
     /// The version that they must run; default: that of the revision's istiod.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub version: Option<String>,
     /// How long a proxy may take to connect, or to leave its old istiod, before that counts against it; default 30s.
     #[serde(default = "settle")]
@@ -33,6 +37,7 @@ pub struct VerifyXds {
     pub via: Via,
     /// The namespace of the control plane.
     #[serde(default = "istio_system")]
+    #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,
 }
 

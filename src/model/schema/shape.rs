@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::id::DNS_LABEL;
+
 /// Makes one schema of alternatives that differ by type, a plain `enum` of named constants, and takes out `null`: an
 /// optional value is left out, not empty.
 pub(super) fn tidy(mut schema: Value) -> Value {
@@ -111,7 +113,8 @@ fn names(types: &Value) -> Vec<String> {
 pub(super) fn allow_templates(schema: &mut Value) {
     allow_inside(schema);
     let Value::Object(map) = schema else { return };
-    if widen(map) || map.is_empty() || !map.contains_key("type") {
+    // A form of its own is no form of a template.
+    if widen(map) && !map.contains_key("pattern") || map.is_empty() || !map.contains_key("type") {
         return;
     }
     let mut outer = Map::new();
@@ -145,10 +148,12 @@ pub(super) fn widen_text(schema: &mut Value) {
 
 /// Widens free text, and says whether that is what the schema is.
 fn widen(map: &mut Map<String, Value>) -> bool {
+    let label = map.get("pattern").is_some_and(|form| form == DNS_LABEL);
     let free = map.get("type").is_some_and(|name| name == "string")
-        && !["enum", "const", "pattern", "anyOf"]
+        && !["enum", "const", "anyOf"]
             .iter()
-            .any(|key| map.contains_key(*key));
+            .any(|key| map.contains_key(*key))
+        && (label || !map.contains_key("pattern"));
     if free {
         map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
     }

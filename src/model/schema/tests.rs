@@ -119,7 +119,7 @@ fn templates_and_unquoted_numbers_are_taken() {
         ),
         (
             Kind::InstallRevision,
-            "{revision: '${{ r }}', version: 1.10, source: '${{ s }}', set: {a: 1, b: [x]}, take_over: [a, '${{ b }}']}",
+            "{revision: '${{ r }}', version: 1.10, source: '${{ s }}', set: {a: 1, b: [x]}, take_over: [A/b, '${{ b }}']}",
         ),
         (Kind::LabelNs, "{namespaces: [a, 1], revision: on}"),
         (
