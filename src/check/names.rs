@@ -105,9 +105,10 @@ impl<'a> Names<'a> {
     fn shadowed(&mut self, step: &Step, around: &Around<'a>) {
         for (outer, at) in around {
             if let Some(&found) = outer.index.get(&step.key.text) {
-                let whose = match Some(found) == *at {
-                    true => "the group that it is in has that name",
-                    false => "visible here too",
+                let whose = if Some(found) == *at {
+                    "the group that it is in has that name"
+                } else {
+                    "visible here too"
                 };
                 let other = &outer.list[found].key;
                 self.out.push(

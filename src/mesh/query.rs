@@ -64,10 +64,10 @@ fn condition(part: &str) -> Result<(), BadQuery> {
         };
         key(name.trim())?;
         let number = rest.starts_with(['<', '>']);
-        return match number && wanted.parse::<i64>().is_err() {
-            true => Err(BadQuery::Value(wanted.to_owned())),
-            false => value(wanted),
-        };
+        if number && wanted.parse::<i64>().is_err() {
+            return Err(BadQuery::Value(wanted.to_owned()));
+        }
+        return value(wanted);
     }
     match part.split_once('(') {
         Some((head, rest)) => one_of(head, rest).ok_or(part),

@@ -229,7 +229,7 @@ fn what_a_sub_plan_is_given_is_told_at_the_caller_too() {
     );
     let outcome = loaded.check(None, &BTreeMap::new(), &Slice::default());
     let mut given = Vec::new();
-    for one in outcome.diagnostics.iter() {
+    for one in &outcome.diagnostics {
         let label = one.secondary.last().expect("a caller");
         let place = outcome.sources.place(label.span);
         given.push(format!("{} {} {place}", one.code, label.message));
