@@ -30,11 +30,6 @@ pub trait ReadFile {
     /// # Errors
     /// That it is not there.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
-
-    /// Whether there is anything at a path. The copy that a run keeps does not hold programs and charts: it says yes.
-    fn is_there(&self, path: &Path) -> bool {
-        self.canonical(path).is_ok()
-    }
 }
 
 /// Reads the plans, each once.
@@ -209,17 +204,6 @@ impl<'r> Loader<'r> {
                 .at(span, "named here")
                 .help("the path is relative to the plan file"),
             ),
-        }
-    }
-
-    /// Looks whether a program or a directory of charts is where a step says; a run reads it from there.
-    pub(super) fn find(&self, dir: &Path, text: &str, span: Span, out: &mut Diagnostics) {
-        if !self.reader.is_there(&dir.join(text)) {
-            out.push(
-                Diagnostic::new(Code::FileNotFound, format!("there is no {text}"))
-                    .at(span, "named here")
-                    .help("the path is relative to the plan file"),
-            );
         }
     }
 

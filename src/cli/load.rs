@@ -30,23 +30,6 @@ impl ReadFile for Disk {
     }
 }
 
-/// The copy that a run keeps. Programs and charts are not in it: whether they are there was seen when the run began.
-struct Kept;
-
-impl ReadFile for Kept {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Disk.read(path)
-    }
-
-    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
-        Disk.canonical(path)
-    }
-
-    fn is_there(&self, _: &Path) -> bool {
-        true
-    }
-}
-
 /// Reads a plan with its sub-plans.
 ///
 /// # Errors
@@ -149,7 +132,7 @@ pub(super) fn recorded(
         env: variables(),
         ..Given::default()
     };
-    Ok(check::load(file, &Kept, &given, purpose))
+    Ok(check::load(file, &Disk, &given, purpose))
 }
 
 /// Whose the errors are: the plan's and its inputs files', or, where none has a place in a file, the flags'.

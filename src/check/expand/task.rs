@@ -127,20 +127,6 @@ impl Expander<'_, '_> {
                 self.loader.store(&dir, &scalar.text, path.span, self.out);
             }
         }
-        // A program without a path is looked up by the run, and one that does not begin with a dot from the root.
-        let at = |key: &str| {
-            let tree = tree.get(key)?;
-            let scalar = tree.scalar().filter(|one| one.core() != Core::Null)?;
-            Some((scalar.text.as_str(), tree.span))
-        };
-        if let Some((charts, span)) = at("charts") {
-            self.loader.find(&dir, charts, span, self.out);
-        }
-        if let Some((binary, span)) = at("binary").filter(|(text, _)| text.contains('/')) {
-            let root = self.loader.root().to_path_buf();
-            let base = if binary.starts_with('.') { dir } else { root };
-            self.loader.find(&base, binary, span, self.out);
-        }
     }
 
     /// A sub-plan.

@@ -57,18 +57,6 @@ fn files_are_below_the_directory_of_the_plan() {
 }
 
 #[test]
-fn programs_and_charts_are_where_the_step_says() {
-    for (with, expected) in [
-        ("binary: nothing, charts: ./there", vec![]),
-        ("charts: ./nothing", vec!["./no P0610"]),
-        ("binary: ./bin/nothing", vec!["./bi P0610"]),
-        ("source: helm, charts: /opt/nothing", vec!["/opt P0610"]),
-    ] {
-        assert_eq!(installed(with), expected, "{with}");
-    }
-}
-
-#[test]
 fn an_install_is_given_what_its_source_needs_and_nothing_else() {
     for (with, expected) in [
         (
