@@ -384,10 +384,13 @@ impl Dispatcher {
         } else {
             execute::Task::Run
         };
+        let before = self.log.state.nodes.get(&it.id);
         let context = StepContext {
             run: self.run.id.clone(),
             node: it.id.clone(),
             attempt: live.attempt,
+            earlier: before.map(|record| record.earlier.clone()).unwrap_or_default(),
+            changes: before.map_or(0, |record| record.acts),
             began: live.began,
             now: self.log.clock.now(),
             deadline: limits.first(),

@@ -186,12 +186,13 @@ impl Dispatcher {
         let checked = Arc::clone(&self.checked);
         end.tolerated = is_failure(end.outcome)
             && self.layout.policy(checked.tasks(), task) == OnFailure::Continue;
+        // What an earlier attempt changed was changed by this step as well.
         let acted =
             self.live.remove(&task).is_some() && self.acts_of(&checked.tasks()[task].id) > 0;
         self.log.emit(EventKind::NodeFinished {
             node: checked.tasks()[task].id.clone(),
             outcome: end.outcome,
-            changed: changed || (acted && is_failure(end.outcome)),
+            changed: changed || acted,
             outputs: end.outputs.clone(),
             message: end.message.clone(),
             error,

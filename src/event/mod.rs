@@ -211,6 +211,9 @@ pub struct Act {
     pub object: String,
     /// In what way, for people.
     pub detail: String,
+    /// What stood there before, where the step must know it again after a resume. Of an intent alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
 }
 
 /// What came of an act.

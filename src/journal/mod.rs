@@ -10,7 +10,7 @@ mod writer;
 
 pub use mailbox::{Answer, AnswerError, Mailbox};
 pub use read::{ReadError, Recorded, parse};
-pub use replay::{Gate, NodeRecord, Phase, RunState};
+pub use replay::{Earlier, Gate, NodeRecord, Phase, RunState};
 pub use store::{
     Change, Manifest, RunDir, RunLock, STATE_DIR, StoreError, Stored, StoredFile, run_id,
 };

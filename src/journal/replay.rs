@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::event::{ActResult, Event, EventKind, Failure, Origin, Outputs, RunResult};
+use crate::event::{Act, ActResult, Event, EventKind, Failure, Origin, Outputs, RunResult};
 use crate::model::{NodeId, Outcome, RunId};
 
 /// Where a run stands.
@@ -87,6 +87,8 @@ pub struct NodeRecord {
     pub changed: bool,
     /// How many changes it made.
     pub acts: u32,
+    /// The changes that it intended where something stood before, in order, over all attempts and sessions.
+    pub earlier: Vec<Earlier>,
     /// Whether its failure is tolerated.
     pub tolerated: bool,
     /// What it gave.
@@ -101,6 +103,17 @@ pub struct NodeRecord {
     pub gate: Option<Gate>,
     /// How often a gate was opened.
     pub openings: u32,
+}
+
+/// A change that was intended before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The object.
+    pub object: String,
+    /// What stood there before.
+    pub before: Value,
+    /// What came of it; `None` where nobody knows.
+    pub result: Option<ActResult>,
 }
 
 /// A gate that waits for answers.
@@ -221,7 +234,8 @@ impl NodeRecord {
         match event {
             EventKind::WhenDecided { run, .. } => self.when = Some(*run),
             EventKind::AttemptStarted { attempt, .. } => self.start(*attempt, at),
-            EventKind::ActDone { result, .. } if *result == ActResult::Changed => self.acts += 1,
+            EventKind::ActIntended { act, .. } => self.intend(act),
+            EventKind::ActDone { act, result, .. } => self.acted(act, *result),
             EventKind::Waiting { reasons, .. } => self.reasons.clone_from(reasons),
             EventKind::AttemptFailed {
                 error, retry_in_ms, ..
@@ -273,6 +287,29 @@ impl NodeRecord {
                 self.tolerated = *tolerated;
             }
             _ => {}
+        }
+    }
+
+    fn intend(&mut self, act: &Act) {
+        if let Some(before) = &act.before {
+            self.earlier.push(Earlier {
+                object: act.object.clone(),
+                before: before.clone(),
+                result: None,
+            });
+        }
+    }
+
+    fn acted(&mut self, act: &Act, result: ActResult) {
+        if result == ActResult::Changed {
+            self.acts += 1;
+        }
+        let mut earlier = self.earlier.iter_mut().rev();
+        // A change whose answer was lost may have been made all the same.
+        if let Some(earlier) = earlier.find(|earlier| earlier.object == act.object)
+            && result != ActResult::Failed
+        {
+            earlier.result = Some(result);
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) async fn run(command: &Command, context: &StepContext) -> Result<Done
             verb: "run".to_owned(),
             object: program.clone(),
             detail: invocation.to_string(),
+            before: None,
         };
         let ended = context
             .act(act, async {
