@@ -24,10 +24,12 @@ pub(super) async fn run(
     cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Done, StepError> {
-    let all = observe(step, cluster, context.attempt > 1).await?;
+    // Only a step that began before can find its own mark.
+    let again = context.attempt > 1;
+    let all = observe(step, cluster, again).await?;
     report_left_alone(&all, context);
     let mark = format!("{}/{}", context.run, context.node);
-    let is_due = |w: &&Workload| w.fate == Fate::Restart || w.is_marked(&mark);
+    let is_due = |w: &&Workload| w.fate == Fate::Restart || again && w.is_marked(&mark);
     let due: Vec<&Workload> = all.iter().filter(is_due).collect();
     let names: Vec<String> = due.iter().map(|w| w.object.to_string()).collect();
     if cluster.is_dry_run() {

@@ -70,7 +70,12 @@ async fn replaced(cluster: &Cluster, namespace: &str, due: &[&Workload], mark: &
     // In the middle of a rollout there may be more than there will be.
     let wanted: usize = due
         .iter()
-        .map(|workload| workload.pods.len().min(workload.replicas.unwrap_or(usize::MAX)))
+        .map(|workload| {
+            workload
+                .pods
+                .len()
+                .min(workload.replicas.unwrap_or(usize::MAX))
+        })
         .sum();
     let is_new = |pod: &&Object| pod.value()["metadata"]["annotations"][ANNOTATION] == mark;
     let gone = |live: &[&Object]| !live.iter().any(|pod| old.contains(uid(pod)));

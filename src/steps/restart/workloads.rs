@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::ANNOTATION;
 use crate::cluster::{Cluster, Object, ObjectRef, Selector};
 use crate::mesh::injection::{Mesh, Namespace, Proxy, ProxyKind, Verdict, is_gateway};
 use crate::mesh::version::Version;
 use crate::model::action::{Restart, WorkloadKind};
-use super::ANNOTATION;
 use crate::steps::context::StepError;
 
 /// What becomes of a workload.

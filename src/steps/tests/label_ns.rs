@@ -126,7 +126,7 @@ async fn who_had_opted_out_is_told_of() {
 #[tokio::test(start_paused = true)]
 async fn a_second_attempt_knows_what_stood_there_before_the_first() {
     let with = || json!({ "namespace": "shop", "revision": "canary" });
-    let original = json!({ "istio-injection": "enabled" });
+    let original = json!({ "istio-injection": "enabled", "istio.io/rev": null });
     let earlier = |result| crate::journal::Earlier {
         object: "Namespace/shop".to_owned(),
         before: original.clone(),
@@ -152,6 +152,6 @@ async fn a_second_attempt_knows_what_stood_there_before_the_first() {
     let done = mesh.run(Kind::LabelNs, with()).await.unwrap();
     assert_eq!(
         done.outputs["before"]["shop"],
-        json!({ "istio.io/rev": "default" })
+        json!({ "istio-injection": null, "istio.io/rev": "default" })
     );
 }

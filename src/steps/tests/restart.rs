@@ -174,7 +174,10 @@ async fn a_second_attempt_tells_what_the_first_restarted_and_waits_for_no_pod_th
         .await
         .unwrap();
     assert_eq!(done.outputs["restarted"], json!(["Deployment/shop/web"]));
-    assert_eq!(done.outputs["skipped"][0]["object"], "Deployment/shop/moved");
+    assert_eq!(
+        done.outputs["skipped"][0]["object"],
+        "Deployment/shop/moved"
+    );
     assert!(done.changed);
     assert!(mesh.said().is_empty(), "no second patch");
     assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
