@@ -8,6 +8,7 @@ mod store;
 mod tests;
 mod writer;
 
+pub(crate) use mailbox::decided;
 pub use mailbox::{Answer, AnswerError, Mailbox};
 pub use read::{ReadError, Recorded, parse};
 pub use replay::{Earlier, Gate, NodeRecord, Phase, RunState};
