@@ -124,7 +124,94 @@ fn a_rejected_gate_ends_with_6_and_nothing_further_runs() {
     let (desk, _mesh, run) = at_the_gate();
     desk.plan(&["reject", &run, "accept", "--by", "ann"])
         .exits(0);
+    desk.plan(&["status", &run])
+        .exits(0)
+        .says("rejected by ann")
+        .hides("plan approve");
+    desk.plan(&["approve", &run, "accept", "--by", "bob"])
+        .exits(64)
+        .says("`accept` is decided already: rejected by ann");
     desk.plan(&["resume", &run]).exits(6).says("rejected");
+    // A decision is written once: a resume does not ask again.
+    desk.plan(&["resume", &run, "--approve", "all"])
+        .exits(6)
+        .says("failed: accept");
+    desk.plan(&["approve", &run, "accept", "--by", "bob"])
+        .exits(64)
+        .says("`accept` is decided already: rejected by ann");
+}
+
+#[test]
+fn a_quorum_is_of_people_and_more_of_them_are_refused() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    desk.file(
+        "plan.yaml",
+        &GATE.replace("Go on?\"", "Go on?\", quorum: 2"),
+    );
+    let kubeconfig = mesh.kubeconfig(&desk);
+    desk.plan(&["run", "plan.yaml", "--yes", "--kubeconfig", &kubeconfig])
+        .exits(6);
+    let run = desk.run_id();
+    let approve = |by: &str| desk.plan(&["approve", &run, "all", "--by", by]);
+    approve(" ").exits(64).says("an answer needs a name");
+    approve("ann").exits(0);
+    approve(" ann ").exits(64).says("ann has answered");
+    desk.plan(&["status"]).exits(0).says("plan approve");
+    approve("bob").exits(0);
+    approve("eve")
+        .exits(64)
+        .says("decided already: accepted by ann, bob");
+    desk.plan(&["status"])
+        .exits(0)
+        .says("accepted by ann, bob")
+        .says("plan resume")
+        .hides("plan approve");
+    desk.plan(&["resume", &run]).exits(0);
+    desk.plan(&["resume", &run, "--report", "junit=report.xml"])
+        .exits(0)
+        .says("ended well");
+    let report = fs_err::read_to_string(desk.path().join("report.xml")).unwrap();
+    assert!(
+        report.contains("accepted by") || report.contains("accept"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_run_goes_on_as_it_was_driven_and_on_its_own_cluster() {
+    let (desk, mesh) = (Desk::new(), Mesh::start());
+    let system = |mesh: &Mesh| {
+        mesh.server.seed(&serde_json::json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kube-system" },
+        }));
+    };
+    system(&mesh);
+    let text = GATE.replace(
+        "steps:\n",
+        "steps:\n  a: { uses: gate, timeout: 1m, needs: [accept], with: { command: { argv: [\"false\"] } } }\n",
+    );
+    desk.file("plan.yaml", &text);
+    let kubeconfig = mesh.kubeconfig(&desk);
+    let run = [
+        "run",
+        "plan.yaml",
+        "--yes",
+        "--keep-going",
+        "--concurrency=1",
+    ];
+    desk.plan(&[&run[..], &["--kubeconfig", &kubeconfig]].concat())
+        .exits(6);
+    let run = desk.run_id();
+    let other = Mesh::start();
+    system(&other);
+    let elsewhere = Desk::new();
+    let strange = other.kubeconfig(&elsewhere);
+    desk.plan(&["resume", &run, "--approve", "all", "--kubeconfig", &strange])
+        .exits(4)
+        .says("the run was on another cluster");
+    desk.plan(&["resume", &run, "--approve", "all"])
+        .exits(6)
+        .says("soak: done");
 }
 
 #[test]
@@ -292,6 +379,22 @@ fn wrong_usage_and_lost_clusters_have_codes_of_their_own() {
         .exits(64)
         .says("no run `nope`");
     desk.plan(&["frobnicate"]).exits(64);
+    for wrong in [
+        &["--timeout", "0s"][..],
+        &["--seed", "3"],
+        &["--dry-run", "--report", "junit=r.xml"],
+    ] {
+        desk.plan(&[&["run", "plan.yaml", "--yes"], wrong].concat())
+            .exits(64);
+    }
+    desk.file(
+        "hurried.yaml",
+        &GATE.replace("timeout: 1h", "timeout: { attempt: 1s, total: 1h }"),
+    );
+    desk.plan(&["validate", "hurried.yaml"])
+        .exits(3)
+        .says("P0215")
+        .says("cannot be cut short");
     desk.file(
         "broken.yaml",
         "version: 1\nname: x\nsteps: { a: { uses: gat } }\n",

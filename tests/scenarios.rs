@@ -230,3 +230,37 @@ fn a_fleet_of_a_thousand_pods_is_opened() {
         .says("team-01/web")
         .hides("team-02/web");
 }
+
+#[test]
+fn a_lost_answer_changes_neither_the_time_nor_what_the_steps_tell() {
+    let desk = Desk::new();
+    desk.file(
+        "lost.yaml",
+        r#"name: lost
+istio: { revisions: [{ name: default, version: 1.5.10 }, { name: canary, version: 1.6.14 }] }
+namespaces: [{ name: shop }]
+workloads: [{ name: web }]
+faults:
+  - { effect: lose-answer, times: 1, on: { verb: patch, resource: namespaces } }
+  - { effect: lose-answer, times: 1, on: { verb: patch, resource: deployments } }
+"#,
+    );
+    desk.file(
+        "plan.yaml",
+        r#"version: 1
+name: lost
+steps:
+  label: { uses: label-ns, allow: [{ code: P0502, reason: both are there }], with: { namespace: shop, revision: canary } }
+  was: { uses: gate, needs: [label], when: "steps.label.outputs.before['shop']['istio-injection'] == 'enabled'", with: { soak: 1s } }
+  restart: { uses: restart, needs: [label], timeout: 1m, with: { namespace: shop, revision: canary } }
+  verify: { uses: verify-xds, needs: [restart], timeout: 1m, with: { namespace: shop, revision: canary } }
+  told: { uses: gate, needs: [verify], when: "steps.restart.outputs.restarted | length > 0", with: { soak: 1s } }
+"#,
+    );
+    desk.plan(&["run", "plan.yaml", "--lab=lost.yaml"])
+        .exits(0)
+        .says("label: done, changed")
+        .says("restart: done, changed")
+        .says("1 of 1 workload restarted")
+        .says("5 steps: 5 done; 2 steps changed something");
+}

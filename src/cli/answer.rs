@@ -7,8 +7,8 @@ use super::exit::Exit;
 use super::origin;
 use crate::diagnostic::suggest::closest;
 use crate::event::{Event, EventKind, RunResult};
-use crate::journal::{Phase, RunDir, RunLock, RunState, StoreError};
-use crate::model::NodeId;
+use crate::journal::{AnswerError, Gate, Phase, RunDir, RunLock, RunState, StoreError, decided};
+use crate::model::{NodeId, Outcome};
 use crate::report::command;
 use crate::report::status::word;
 
@@ -17,32 +17,85 @@ pub(super) fn answer(args: &AnswerArgs, approve: bool) -> Result<Exit, CliError>
     let dir =
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
     let state = dir.state().map_err(|error| failed(&error))?;
-    let node = NodeId::new(&args.step);
-    let Some((_, gate)) = state.open_gates().find(|(id, _)| **id == node) else {
-        let open: Vec<&str> = state.open_gates().map(|(id, _)| id.as_str()).collect();
-        let error = CliError::usage(format!("no gate of {} waits at `{}`", dir.id(), args.step));
-        return Err(match closest(&args.step, open.iter().copied()) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if open.is_empty() => {
-                let status = command(&format!("status {}", dir.id()), Some(&args.state.state_dir));
-                error.help(format!(
-                    "no gate is open; `{status}` shows where the run stands"
-                ))
-            }
-            None => error.help(format!("these wait: {}", open.join(", "))),
-        });
-    };
     let by = args.by.clone().unwrap_or_else(origin::user);
-    dir.mailbox()
-        .answer(&state, &node, approve, &by, origin::now())
-        .map_err(|error| CliError::usage(error.to_string()))?;
-    let word = if approve { "approved" } else { "rejected" };
-    say!("{word} by {by}: {} ({})", args.step, gate.message);
+    let by = by.trim();
+    let gates = named(&state, &args.step);
+    if gates.is_empty() {
+        return Err(not_open(args, &dir, &state));
+    }
+    let (mut refused, mut taken) = (None, false);
+    for (node, gate) in gates {
+        let answered = dir
+            .mailbox()
+            .answer(&state, node, approve, by, origin::now());
+        match answered {
+            Ok(()) => {
+                let word = if approve { "approved" } else { "rejected" };
+                say!("{word} by {by}: {node} ({})", gate.message);
+                taken = true;
+            }
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    match refused {
+        Some(error) if !taken => return Err(untaken(&error)),
+        Some(error) => say!("{error}"),
+        None => {}
+    }
     if !dir.is_held() {
         let resume = format!("resume {}", dir.id());
         say!("next: {}", command(&resume, Some(&args.state.state_dir)));
     }
     Ok(Exit::Done)
+}
+
+/// The open gates that a name means: as with `--approve`, a step stands for all of its items, and `all` for each.
+fn named<'s>(state: &'s RunState, name: &str) -> Vec<(&'s NodeId, &'s Gate)> {
+    if let Some(one) = state.open_gates().find(|(id, _)| id.as_str() == name) {
+        return vec![one];
+    }
+    let meant = |(id, _): &(&NodeId, &Gate)| name == "all" || id.without_items() == name;
+    state.open_gates().filter(meant).collect()
+}
+
+fn untaken(error: &AnswerError) -> CliError {
+    let told = error.to_string();
+    match error {
+        AnswerError::Io { source, .. } => CliError::new(Exit::Failed, told).because(source),
+        _ => CliError::usage(told),
+    }
+}
+
+/// Why there is nothing to answer: no such gate, or one that was decided.
+fn not_open(args: &AnswerArgs, dir: &RunDir, state: &RunState) -> CliError {
+    let step = &args.step;
+    let was_open = state.nodes.iter().find(|(id, node)| {
+        (id.as_str() == step || id.without_items() == *step)
+            && node.openings > 0
+            && node.outcome.is_some()
+    });
+    if let Some((id, node)) = was_open {
+        let approved = node.outcome == Some(Outcome::Succeeded);
+        let how = match node.outputs.get("by").and_then(|by| by.as_str()) {
+            Some(by) => decided(approved, by),
+            None => node.message.clone(),
+        };
+        return CliError::usage(format!("`{id}` is decided already: {how}"));
+    }
+    let open: Vec<&str> = state.open_gates().map(|(id, _)| id.as_str()).collect();
+    let error = CliError::usage(format!("no gate of {} waits at `{step}`", dir.id()));
+    match closest(step, open.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if open.is_empty() => {
+            let status = command(&format!("status {}", dir.id()), Some(&args.state.state_dir));
+            error.help(format!(
+                "no gate is open; `{status}` shows where the run stands"
+            ))
+        }
+        None => error.help(format!("these wait: {}", open.join(", "))),
+    }
 }
 
 /// Stops a run; it can be resumed. A run whose process lives is asked to; one without a process ends here.
@@ -103,6 +156,7 @@ async fn end(dir: &RunDir, lock: RunLock, state: &RunState) -> Result<(), CliErr
         event: EventKind::RunFinished {
             result: RunResult::Cancelled,
             message: format!("cancelled by {}", origin::user()),
+            unattended: true,
         },
     };
     journal

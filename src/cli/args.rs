@@ -138,16 +138,16 @@ pub(crate) struct DriveArgs {
     #[arg(long, value_name = "STEP")]
     pub(crate) approve: Vec<String>,
 
-    /// How many steps may run at once
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) concurrency: u32,
+    /// How many steps may run at once [default: 8; of a run that goes on, what it began with]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: Option<u32>,
 
-    /// After a failure, finish the branches that do not depend on it
-    #[arg(long)]
-    pub(crate) keep_going: bool,
+    /// After a failure, finish the branches that do not depend on it; `--keep-going=false` where a run that goes on began with it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) keep_going: Option<bool>,
 
     /// The longest that the run may take, such as 90m or 4h, without the time that it waits suspended; stronger than the plan's own
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub(crate) timeout: Option<Span>,
 
     /// What stdout carries: text for people, or the journal's events as JSON, one a line
@@ -186,7 +186,7 @@ pub(crate) struct RunArgs {
     pub(crate) drive: DriveArgs,
 
     /// Show what would change, and change nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "report")]
     pub(crate) dry_run: bool,
 
     /// Run against the embedded cluster, simulated in the process: a scenario's name or file, or a snapshot (see `plan explain lab`)
@@ -312,7 +312,7 @@ pub(crate) struct StatusArgs {
 pub(crate) struct AnswerArgs {
     /// The run; a unique beginning of its id is enough
     pub(crate) run: String,
-    /// The gate
+    /// The gate, by its name or, for all items of a group, without the item (`migrate.accept`); `all` for each that waits
     pub(crate) step: String,
     /// Where the run is kept.
     #[command(flatten)]
@@ -441,6 +441,14 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
         return Err(format!("`{name}` is no input name"));
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_timeout(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error| format!("{error}"))?;
+    if span.0.is_zero() {
+        return Err("no run ends in no time".to_owned());
+    }
+    Ok(span)
 }
 
 fn parse_report(text: &str) -> Result<ReportFile, String> {

@@ -60,8 +60,11 @@ pub(super) async fn connect(
             }
         }
     };
-    let cluster = Cluster::connect(&options).await.map_err(unreachable)?;
+    let mut cluster = Cluster::connect(&options).await.map_err(unreachable)?;
     let version = cluster.server_version().await.map_err(unreachable)?;
+    if !dry_run {
+        cluster.identify().await;
+    }
     let facts = ClusterFacts {
         name: cluster.context().unwrap_or("in-cluster").to_owned(),
         labels: BTreeMap::new(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indicatif::ProgressDrawTarget;
+use serde::{Deserialize, Serialize};
 
 use super::args::{DriveArgs, Output, ReportFile, ReportKind};
 use super::error::CliError;
@@ -15,10 +16,12 @@ use super::{connect, origin, style};
 use crate::check::{Checked, Role, Task, Work};
 use crate::cluster::Cluster;
 use crate::diagnostic::suggest::closest;
-use crate::engine::{self, Approve, Control, Gatekeeper, Options, Orders, Run, RunEnd, RunOutcome};
+use crate::engine::{
+    self, Approve, Control, EngineError, Gatekeeper, Options, Orders, Run, RunEnd, RunOutcome,
+};
 use crate::event::RunResult;
 use crate::journal::{RunDir, RunState, StoreError};
-use crate::model::{Action, Kind, NodeId, RunId};
+use crate::model::{Action, Kind, NodeId, RunId, Span};
 use crate::report::{self, Reporter, Screen};
 use crate::steps::{Simulated, Steps};
 
@@ -42,6 +45,38 @@ pub(super) struct Job {
     pub(super) source: Source,
     /// Where the run stood, when it is taken up again.
     pub(super) resume: Option<RunState>,
+    /// How it was driven before.
+    pub(super) driven: Driven,
+}
+
+/// How a run is driven, as far as it is said: what a resume takes over where its flags are silent.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Driven {
+    concurrency: Option<u32>,
+    keep_going: Option<bool>,
+    timeout: Option<Span>,
+}
+
+impl Driven {
+    /// What the flags say.
+    pub(super) fn of(args: &DriveArgs) -> Self {
+        Self {
+            concurrency: args.concurrency,
+            keep_going: args.keep_going,
+            timeout: args.timeout,
+        }
+    }
+
+    /// What the flags say, and this where they are silent.
+    fn under(self, args: &DriveArgs) -> Self {
+        let flags = Self::of(args);
+        Self {
+            concurrency: flags.concurrency.or(self.concurrency),
+            keep_going: flags.keep_going.or(self.keep_going),
+            timeout: flags.timeout.or(self.timeout),
+        }
+    }
 }
 
 /// Runs it to its end, or until it must wait for people.
@@ -90,7 +125,7 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
         checked: job.checked,
     };
     let goes_on = report::command(&format!("resume {id}"), Some(state_dir));
-    let outcome = run_to_end(run, orders, &goes_on).await;
+    let outcome = run_to_end(run, orders, &job.dir, &goes_on).await;
     signals.abort();
     if let Ok(leases) = Arc::try_unwrap(leases) {
         leases.release().await;
@@ -105,13 +140,25 @@ pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Resul
     Ok(exit(&outcome.end))
 }
 
-async fn run_to_end(run: Run, orders: Orders, goes_on: &str) -> Result<RunOutcome, CliError> {
+async fn run_to_end(
+    run: Run,
+    orders: Orders,
+    dir: &RunDir,
+    goes_on: &str,
+) -> Result<RunOutcome, CliError> {
     let outcome = engine::run(run, orders).await.map_err(|error| {
-        CliError::new(Exit::Failed, "the run cannot go on")
+        let (exit, cause) = match &error {
+            EngineError::Journal(_) => (Exit::Failed, "the cause is mended"),
+            EngineError::Illegal(_) | EngineError::Stuck(_) => (Exit::Bug, "it is"),
+        };
+        let help = if dir.has_begun() {
+            format!("nothing further was changed; `{goes_on}` goes on when {cause}")
+        } else {
+            "nothing was begun, and nothing of the run is kept: run it again when the cause is mended".to_owned()
+        };
+        CliError::new(exit, "the run cannot go on")
             .because(&error)
-            .help(format!(
-                "nothing further was changed; `{goes_on}` goes on when the cause is mended"
-            ))
+            .help(help)
     })?;
     match &outcome.report {
         // A reader that has gone away has seen what it wanted.
@@ -132,10 +179,13 @@ fn exit(end: &RunEnd) -> Exit {
 }
 
 fn options(job: &Job, args: &DriveArgs, state_dir: &Path) -> Options {
+    let (driven, usual) = (job.driven.under(args), Options::default());
     Options {
-        concurrency: usize::try_from(args.concurrency).unwrap_or(usize::MAX),
-        keep_going: args.keep_going,
-        timeout: args.timeout,
+        concurrency: driven.concurrency.map_or(usual.concurrency, |many| {
+            usize::try_from(many).unwrap_or(usize::MAX)
+        }),
+        keep_going: driven.keep_going.unwrap_or(usual.keep_going),
+        timeout: driven.timeout,
         seed: job.source.seed(),
         approve: Approve {
             simulated: job.simulated.is_some(),
@@ -188,6 +238,24 @@ fn approvals(checked: &Checked, names: &[String]) -> Result<(), CliError> {
     })
 }
 
+/// Writes the reports of a run that has ended.
+pub(super) fn report_ended(args: &DriveArgs, state: &RunState) -> Result<(), CliError> {
+    let reports = report_files(args)?.into_iter().map(report_file);
+    for mut report in reports {
+        report.finish(state).map_err(|error| {
+            CliError::new(Exit::Failed, "a report could not be written").because(&error)
+        })?;
+    }
+    Ok(())
+}
+
+fn report_file((kind, out): (ReportKind, fs_err::File)) -> Box<dyn Reporter> {
+    match kind {
+        ReportKind::Junit => Box::new(report::Junit::new(Box::new(out))),
+        ReportKind::Markdown => Box::new(report::Markdown::new(Box::new(out))),
+    }
+}
+
 /// Makes the report files: one that cannot be written is told before anything begins.
 fn report_files(args: &DriveArgs) -> Result<Vec<(ReportKind, fs_err::File)>, CliError> {
     let make = |file: &ReportFile| {
@@ -220,21 +288,17 @@ fn reporters(
         }
         Output::Text => all.push(Box::new(report::Text::new(Box::new(std::io::stdout())))),
     }
-    for (kind, out) in files {
-        match kind {
-            ReportKind::Junit => all.push(Box::new(report::Junit::new(Box::new(out)))),
-            ReportKind::Markdown => all.push(Box::new(report::Markdown::new(Box::new(out)))),
-        }
-    }
+    all.extend(files.into_iter().map(report_file));
     (all, screen)
 }
 
-/// Passes SIGINT and SIGTERM on to the run.
+/// Passes SIGINT, SIGTERM and SIGHUP on to the run: who loses the terminal wants a run that can go on.
 async fn signals(control: Control) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
@@ -242,6 +306,7 @@ async fn signals(control: Control) {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         control.interrupt();
     }
@@ -271,6 +336,9 @@ pub(super) fn failed(error: &StoreError) -> CliError {
         }
         StoreError::Ambiguous { .. } => {
             CliError::usage(error.to_string()).help("type more of its id")
+        }
+        StoreError::Unreadable { .. } => {
+            CliError::new(Exit::Failed, "the run cannot be read").because(error)
         }
         _ => CliError::new(Exit::Failed, "the run's directory is of no use").because(error),
     }

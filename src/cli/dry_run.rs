@@ -149,6 +149,8 @@ async fn preview(
 ) -> Result<Preview, StepError> {
     let (reports, mut inbox) = mpsc::unbounded_channel();
     let context = StepContext {
+        earlier: Vec::new(),
+        changes: 0,
         run: run.clone(),
         node: node.clone(),
         attempt: 1,

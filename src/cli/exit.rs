@@ -19,7 +19,7 @@ pub enum Exit {
     Locked,
     /// Waiting at a gate, or a gate said no.
     Gate,
-    /// Interrupted or cancelled; `plan resume` goes on.
+    /// Interrupted or cancelled, so that `plan resume` goes on; or nobody said yes before the start.
     Interrupted,
     /// The cluster could not be reached before the first step.
     Unreachable,
@@ -72,7 +72,9 @@ impl Exit {
             Self::Stale => "the plan changed since the run began",
             Self::Locked => "another run holds the lock",
             Self::Gate => "waiting at a gate, or rejected",
-            Self::Interrupted => "interrupted or cancelled; `plan resume` goes on",
+            Self::Interrupted => {
+                "interrupted or cancelled (`plan resume` goes on), or not begun: the question was answered no"
+            }
             Self::Unreachable => "the cluster could not be reached before the first step",
             Self::Usage => "wrong usage: a flag, a --set value, an unknown file or run",
             Self::Bug => "a bug in plan",

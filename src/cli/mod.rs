@@ -3,7 +3,7 @@
 /// Says a line on stderr.
 macro_rules! say {
     ($($words:tt)*) => {
-        crate::cli::stderr(&format!("{}\n", format_args!($($words)*)))
+        crate::cli::stderr(&format!("{}\n", crate::report::plain(&format!($($words)*))))
     };
 }
 

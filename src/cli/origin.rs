@@ -24,7 +24,10 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn user() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 /// The host's name, from the kernel where it shows it.
@@ -58,6 +61,7 @@ pub(super) fn origin(context: Option<&str>, server: Option<&str>) -> Origin {
         pid: std::process::id(),
         context: context.map(str::to_owned),
         server: server.map(str::to_owned),
+        cluster: None,
     }
 }
 

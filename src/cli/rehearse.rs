@@ -1,6 +1,7 @@
 //! `plan rehearse`: the plan again and again in a lab, with faults, and what came of it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::builder::PossibleValue;
@@ -16,6 +17,7 @@ use crate::engine::{Approve, Options};
 use crate::event::Origin;
 use crate::rehearsal::invariants::Invariant;
 use crate::rehearsal::{self, Class, Rehearsal, Summary};
+use crate::report::quoted;
 
 /// `plan rehearse`.
 #[derive(Debug, Args)]
@@ -166,6 +168,7 @@ async fn prepare(args: &RehearseArgs) -> Result<Rehearsal, CliError> {
                 pid: 0,
                 context: None,
                 server: Some(cluster.server().to_owned()),
+                cluster: None,
             },
             looked_up,
             ..Options::default()
@@ -188,15 +191,18 @@ fn classes(faults: &[Faults]) -> Vec<Class> {
 
 /// The command that shows one seed again, without the seed.
 fn again(args: &RehearseArgs) -> String {
-    let mut words = vec![format!("plan rehearse {}", args.plan.file.display())];
+    let file = |path: &Path| quoted(&path.to_string_lossy());
+    let mut words = vec![format!("plan rehearse {}", file(&args.plan.file))];
     let set = args.plan.set.iter();
-    words.extend(set.map(|(name, value)| format!("--set '{name}={value}'")));
+    words.extend(set.map(|(name, value)| format!("--set {}", quoted(&format!("{name}={value}")))));
     let inputs = args.plan.inputs.iter();
-    words.extend(inputs.map(|file| format!("--inputs {}", file.display())));
-    words.push(format!("--lab={}", args.lab));
+    words.extend(inputs.map(|path| format!("--inputs {}", file(path))));
+    words.push(format!("--lab={}", quoted(&args.lab)));
     let faults = args.faults.iter().filter_map(Faults::to_possible_value);
     let names: Vec<String> = faults.map(|value| value.get_name().to_owned()).collect();
     words.push(format!("--faults {}", names.join(",")));
+    // How many run at once changes what happens from a seed.
+    words.push(format!("--concurrency {}", args.concurrency));
     words.push("--seeds 1".to_owned());
     words.join(" ")
 }

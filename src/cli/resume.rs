@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::{ClusterArgs, ResumeArgs};
-use super::drive::{Job, drive, failed};
+use super::drive::{Driven, Job, drive, failed, report_ended};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, recorded};
 use super::source::Source;
 use super::{connect, run, stderr};
 use crate::check::{Purpose, Slice};
+use crate::cluster::Cluster;
 use crate::event::{Origin, RunResult};
 use crate::journal::{Phase, RunDir, Stored};
+use crate::report::quoted;
 
 /// Resumes a run.
 pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
@@ -20,12 +22,17 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         RunDir::find(&args.state.state_dir, Some(&args.run)).map_err(|error| failed(&error))?;
     let state = dir.state().map_err(|error| failed(&error))?;
     if state.phase == Phase::Ended(RunResult::Succeeded) {
+        report_ended(&args.drive, &state)?;
         say!("{} has ended well; there is nothing to resume", dir.id());
         return Ok(Exit::Done);
     }
     if state.origin.is_lab() {
-        let seed = dir.stored().ok().and_then(|stored| option(&stored, "seed"));
-        let again = seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+        let stored = dir.stored().ok();
+        let option = |name| stored.as_ref().and_then(|stored| option(stored, name));
+        let lab = option("lab").filter(|lab| lab != "shop");
+        let lab = lab.map_or_else(String::new, |lab| format!("={}", quoted(&lab)));
+        let seed = option("seed").map_or_else(String::new, |seed| format!(" --seed {seed}"));
+        let again = format!("{lab}{seed}");
         return Err(
             CliError::usage(format!("{} ran in a lab, which ended with it", dir.id()))
                 .help(format!("`plan run FILE --lab{again}` runs it again")),
@@ -41,7 +48,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         judge(loaded.diagnostics(), loaded.sources())?;
     }
     let (cluster, facts) = connect::connect(&cluster_args(args, &stored), false).await?;
-    same_cluster(args, &state.origin, cluster.server())?;
+    same_cluster(args, [&stored.manifest.origin, &state.origin], &cluster)?;
     let looked_up = if dir.has_begun() {
         state.looked_up.clone()
     } else {
@@ -51,8 +58,13 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
     judge(&outcome.diagnostics, &outcome.sources)?;
     let checked = outcome.checked.ok_or_else(run::unchecked)?;
     if state.phase == Phase::Ended(RunResult::Cancelled) {
-        say!("run {} was cancelled: {}", dir.id(), state.message);
+        // What follows are the numbers of what it had done.
+        let reason = state.message.split(';').next().unwrap_or_default();
+        say!("run {} was cancelled: {reason}", dir.id());
     }
+    let driven = stored.manifest.options.get("driven").cloned();
+    let driven = driven.and_then(|driven| serde_json::from_value(driven).ok());
+    let driven: Driven = driven.unwrap_or_default();
     let job = Job {
         dir,
         prove: run::prove(&checked),
@@ -63,6 +75,7 @@ pub(super) async fn run(args: &ResumeArgs) -> Result<Exit, CliError> {
         simulated: None,
         source: Source::System,
         resume: Some(state),
+        driven,
     };
     drive(job, &args.drive, &args.state.state_dir).await
 }
@@ -95,10 +108,31 @@ fn refuse_changes(dir: &RunDir) -> Result<(), CliError> {
     .help("`--as-recorded` goes on with the plan as it was; a new plan is a new run"))
 }
 
-/// A kubeconfig of today may give another cluster the name that the run's had; flags say that it is meant.
-fn same_cluster(args: &ResumeArgs, before: &Origin, server: &str) -> Result<(), CliError> {
+/// A run goes on where it began. A cluster that does not tell which one it is is known by its address: flags say that
+/// another one is meant.
+fn same_cluster(
+    args: &ResumeArgs,
+    before: [&Origin; 2],
+    cluster: &Cluster,
+) -> Result<(), CliError> {
+    let then = before.iter().find_map(|origin| origin.cluster.as_deref());
+    let [_, last] = before;
+    let server = cluster.server();
+    if let (Some(then), Some(now)) = (then, cluster.identity()) {
+        if then == now {
+            return Ok(());
+        }
+        let at = last.server.as_deref().unwrap_or("another address");
+        return Err(CliError::new(
+            Exit::Stale,
+            format!("the run was on another cluster: on {at}, and this is {server}"),
+        )
+        .help(format!(
+            "its namespace kube-system had the UID {then}, that of this one has {now}; a plan for another cluster is a new run"
+        )));
+    }
     let meant = args.cluster.context.is_some() || args.cluster.kubeconfig.is_some();
-    match &before.server {
+    match &last.server {
         Some(then) if then != server && !meant => Err(CliError::usage(format!(
             "the run was on {then}, and its context leads to {server} now"
         ))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 
 use super::args::RunArgs;
-use super::drive::{Job, drive, failed};
+use super::drive::{Driven, Job, drive, failed};
 use super::error::CliError;
 use super::exit::Exit;
 use super::load::{judge, load, slice};
@@ -53,8 +53,8 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         .await;
     }
     if ask && !confirmed(&checked, cluster.context(), cluster.server()) {
-        say!("nothing was done");
-        return Ok(Exit::Done);
+        say!("nothing was changed");
+        return Ok(Exit::Interrupted);
     }
     let stored = store(args, &checked, &root, &cluster, source);
     let dir = keep(args, checked.name(), source, &stored)?;
@@ -68,6 +68,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         simulated,
         source,
         resume: None,
+        driven: Driven::of(&args.drive),
     };
     let dir = job.dir.clone();
     let ended = drive(job, &args.drive, &args.state.state_dir).await;
@@ -190,7 +191,9 @@ fn store(
     options.insert("only".to_owned(), json!(args.slice.only));
     options.insert("from".to_owned(), json!(args.slice.from));
     options.insert("until".to_owned(), json!(args.slice.until));
+    options.insert("driven".to_owned(), json!(Driven::of(&args.drive)));
     if source.is_lab() {
+        options.insert("lab".to_owned(), json!(args.lab));
         options.insert("seed".to_owned(), json!(source.seed().to_string()));
     }
     Stored {

@@ -90,7 +90,10 @@ impl Source {
     pub(super) fn origin(self, cluster: &Cluster) -> Origin {
         let real = origin::origin(cluster.context(), Some(cluster.server()));
         match self {
-            Self::System => real,
+            Self::System => Origin {
+                cluster: cluster.identity().map(str::to_owned),
+                ..real
+            },
             Self::Lab { .. } => Origin {
                 host: self.host(),
                 pid: 0,

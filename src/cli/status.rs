@@ -60,7 +60,7 @@ pub(super) fn runs(args: &RunsArgs) -> Result<Exit, CliError> {
         Output::Text => {
             for (dir, state) in &rows {
                 let row = match state {
-                    Ok(state) => status::row(state, dir.is_held()),
+                    Ok(state) => status::row(state, dir.is_held(), origin::now()),
                     Err(error) => format!("{}  unreadable: {error}", dir.id()),
                 };
                 stdout(&format!("{row}\n"))?;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{origin, stderr};
 use crate::engine::{Gatekeeper, Question, Reply};
-use crate::report::Screen;
+use crate::report::{Screen, plain};
 
 /// Asks on stderr, on the screen where progress is drawn there, and reads stdin.
 pub(super) struct Terminal {
@@ -55,6 +55,7 @@ impl Gatekeeper for Terminal {
             // What was typed before the question is no answer to it.
             while lines.try_recv().is_ok() {}
             let text = format!("{}: {} [y/n/later]", question.node, question.message);
+            let text = plain(&text);
             let _asking = screen.as_ref().map(|screen| screen.ask(&text));
             if screen.is_none() {
                 stderr(&format!("{text} "));

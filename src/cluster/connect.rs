@@ -8,11 +8,11 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tower::{BoxError, Service};
 
-use super::Cluster;
 use super::error::{ClusterError, ErrorClass, innermost};
 use super::guard::{Guard, Requests};
 use super::kinds::Kinds;
 use super::overlay::Overlay;
+use super::{Cluster, ObjectRef};
 
 /// The longest that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -67,10 +67,19 @@ impl Cluster {
             requests,
             context,
             server,
+            identity: None,
             forwards: Arc::default(),
             cache: Some(Arc::default()),
             patience: None,
         })
+    }
+
+    /// Asks the cluster which one it is: the UID of its namespace `kube-system`. Where that may not be read, it is unknown.
+    pub async fn identify(&mut self) {
+        let object = ObjectRef::cluster("v1", "Namespace", "kube-system");
+        let found = self.get(&object).await.ok().flatten();
+        let uid = found.and_then(|it| it.value()["metadata"]["uid"].as_str().map(str::to_owned));
+        self.identity = uid;
     }
 
     /// A cluster behind a service in this process.
@@ -93,6 +102,7 @@ impl Cluster {
             requests,
             context: None,
             server: "in-process".to_owned(),
+            identity: None,
             forwards: Arc::default(),
             cache: Some(Arc::default()),
             patience: None,

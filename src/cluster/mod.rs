@@ -60,6 +60,7 @@ pub struct Cluster {
     requests: Requests,
     context: Option<String>,
     server: String,
+    identity: Option<String>,
     forwards: Arc<forward::Pool>,
     cache: Option<Arc<cache::Cache>>,
     patience: Option<patience::Patience>,
@@ -77,6 +78,11 @@ impl Cluster {
     /// The API server's address.
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// What tells it from other clusters whatever its address is, as far as it was asked and told.
+    pub fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
     }
 
     /// The kubeconfig's context, where there is one.

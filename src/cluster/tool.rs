@@ -25,6 +25,7 @@ pub struct Invocation {
     args: Vec<String>,
     env: Vec<(String, OsString)>,
     timeout: Option<Duration>,
+    head: Option<usize>,
 }
 
 /// What a program that ended well said.
@@ -32,6 +33,8 @@ pub struct Invocation {
 pub struct Output {
     /// Its standard output.
     pub stdout: String,
+    /// Whether there was more of it than was asked for.
+    pub cut: bool,
 }
 
 /// Why a program did not end well.
@@ -82,6 +85,7 @@ impl Invocation {
             args,
             env: Vec::new(),
             timeout: None,
+            head: None,
         }
     }
 
@@ -102,6 +106,13 @@ impl Invocation {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Takes only so many bytes of its output, where there are more.
+    #[must_use]
+    pub fn head(mut self, bytes: usize) -> Self {
+        self.head = Some(bytes);
         self
     }
 
@@ -182,7 +193,7 @@ async fn collect(invocation: &Invocation) -> Result<Output, ToolError> {
         .spawn()
         .map_err(start)?;
     let mut family = Family(child.id());
-    let mut stdout = Kept::head();
+    let mut stdout = Kept::head(invocation.head.unwrap_or(MOST));
     let mut stderr = Kept::tail();
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let status = {
@@ -201,12 +212,14 @@ async fn collect(invocation: &Invocation) -> Result<Output, ToolError> {
         status.map_err(start)?
     };
     family.0 = None;
-    if status.success() && !stdout.overflow {
+    let too_much = stdout.overflow && invocation.head.is_none();
+    if status.success() && !too_much {
         return Ok(Output {
             stdout: stdout.text(),
+            cut: stdout.overflow,
         });
     }
-    let stderr = if stdout.overflow {
+    let stderr = if too_much {
         format!("its output is larger than {} MiB", MOST >> 20)
     } else {
         stderr.text().trim().to_owned()
@@ -275,10 +288,10 @@ struct Kept {
 }
 
 impl Kept {
-    fn head() -> Self {
+    fn head(most: usize) -> Self {
         Self {
             bytes: Vec::new(),
-            most: MOST,
+            most,
             from_end: false,
             overflow: false,
         }
@@ -286,9 +299,8 @@ impl Kept {
 
     fn tail() -> Self {
         Self {
-            most: TAIL,
             from_end: true,
-            ..Self::head()
+            ..Self::head(TAIL)
         }
     }
 
@@ -337,6 +349,14 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(error, ToolError::Start { .. }));
+    }
+
+    #[tokio::test]
+    async fn only_the_head_is_kept_where_that_is_enough() {
+        let output = run(&shell("echo abcdef").head(3)).await.unwrap();
+        assert_eq!((output.stdout.as_str(), output.cut), ("abc", true));
+        let output = run(&shell("printf abc").head(3)).await.unwrap();
+        assert_eq!((output.stdout.as_str(), output.cut), ("abc", false));
     }
 
     #[tokio::test]

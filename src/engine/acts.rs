@@ -84,6 +84,11 @@ impl Dispatcher {
                 live.abandon.cancel();
             }
         }
+        // What stood there before was told with the intent.
+        let act = Act {
+            before: None,
+            ..act
+        };
         self.log.emit(EventKind::ActDone { node, act, result })?;
         Ok(())
     }

@@ -20,14 +20,11 @@ use super::state::{State, Step, next};
 use super::{Command, EngineError, Orders, Run, RunEnd, RunOutcome};
 use crate::check::{Checked, Role, Task, Work};
 use crate::event::{Act, EventKind, Mask, RunResult};
-use crate::model::action::Gate;
 use crate::model::{Action, NodeId, Outcome};
 use crate::steps::{Decision, Report, StepContext, StepError};
 
 /// How often other processes' wishes are looked for.
 const LOOK: Duration = Duration::from_millis(500);
-/// An approval whose time ran out while the run was suspended still hears the answer that came in time.
-pub(super) const HEARING: Duration = Duration::from_secs(1);
 
 /// The state of a run.
 pub(super) struct Dispatcher {
@@ -55,6 +52,10 @@ pub(super) struct Dispatcher {
     /// Tasks that have ended and whose followers do not know yet.
     pub(super) ended: VecDeque<usize>,
     pub(super) remaining: usize,
+    /// What had to prove done and is not, with the groups around it.
+    pub(super) unproven: BTreeSet<usize>,
+    /// The step that each task had to wait for the longest.
+    pub(super) causes: Vec<Option<usize>>,
     pub(super) seed: u64,
     timers: BTreeSet<(Instant, Timer)>,
     attempts: JoinSet<(usize, Ended)>,
@@ -156,6 +157,8 @@ impl Dispatcher {
             interrupts: 0,
             ended: VecDeque::new(),
             remaining: tasks.len(),
+            unproven: BTreeSet::new(),
+            causes: vec![None; tasks.len()],
             seed: run.options.seed,
             timers: BTreeSet::new(),
             attempts: JoinSet::new(),
@@ -277,6 +280,7 @@ impl Dispatcher {
         }
         let checked = Arc::clone(&self.checked);
         let it = &checked.tasks()[task];
+        self.causes[task] = self.cause(it);
         let stopped = self.stopped(task);
         let decided = self.decided[task];
         let verdict = self
@@ -300,6 +304,24 @@ impl Dispatcher {
                 self.end(task, End::new(Outcome::Succeeded, ""), None)
             }
         }
+    }
+
+    /// The step that a task had to wait for the longest, also through groups.
+    fn cause(&self, it: &Task) -> Option<usize> {
+        let tasks = self.checked.tasks();
+        let record = |task: usize| self.log.state.nodes.get(&tasks[task].id);
+        let ran = |task: usize| {
+            matches!(tasks[task].role, Role::Step(_))
+                && record(task).is_some_and(|node| node.began.is_some())
+        };
+        let steps = it.needs.iter().filter_map(|need| {
+            if ran(need.task) {
+                Some(need.task)
+            } else {
+                self.causes[need.task]
+            }
+        });
+        steps.max_by_key(|step| record(*step).and_then(|node| node.ended))
     }
 
     /// Why a task may not start any more.
@@ -351,7 +373,7 @@ impl Dispatcher {
         let first = Instant::now();
         let live = Live {
             attempt: record.map_or(0, |record| record.attempts),
-            total: total(it, &action, now, began).map(|total| first + total),
+            total: execute::total(it.timeout, &action, now, began).map(|total| first + total),
             action,
             tries: 0,
             began,
@@ -376,7 +398,11 @@ impl Dispatcher {
         live.tries += 1;
         live.reasons.clear();
         let limits = Limits {
-            attempt: it.timeout.attempt.map(|span| Instant::now() + span.0),
+            attempt: it
+                .timeout
+                .attempt
+                .filter(|_| !execute::waits(&live.action))
+                .map(|span| Instant::now() + span.0),
             total: live.total,
         };
         let what = if self.run.options.prove.contains(&it.id) {
@@ -384,10 +410,15 @@ impl Dispatcher {
         } else {
             execute::Task::Run
         };
+        let before = self.log.state.nodes.get(&it.id);
         let context = StepContext {
             run: self.run.id.clone(),
             node: it.id.clone(),
             attempt: live.attempt,
+            earlier: before
+                .map(|record| record.earlier.clone())
+                .unwrap_or_default(),
+            changes: before.map_or(0, |record| record.acts),
             began: live.began,
             now: self.log.clock.now(),
             deadline: limits.first(),
@@ -402,9 +433,11 @@ impl Dispatcher {
             limits,
             live.abandon.clone(),
         );
+        let after = self.causes[task].map(|cause| self.checked.tasks()[cause].id.clone());
         self.log.emit(EventKind::AttemptStarted {
             node: it.id.clone(),
             attempt: live.attempt,
+            after: after.filter(|_| live.tries == 1),
         })?;
         self.attempts.spawn(async move { (task, work.await) });
         Ok(())
@@ -454,21 +487,4 @@ impl Dispatcher {
             report,
         })
     }
-}
-
-/// The longest that a step may take. An approval's time goes on while the run is suspended; any other step that is
-/// taken up again gets its time again.
-fn total(task: &Task, action: &Action, now: Timestamp, began: Timestamp) -> Option<Duration> {
-    let total = task.timeout.total?.0;
-    if !matches!(
-        action,
-        Action::Gate(Gate {
-            approval: Some(_),
-            ..
-        })
-    ) {
-        return Some(total);
-    }
-    let passed = Duration::try_from(now.duration_since(began)).unwrap_or_default();
-    Some(total.saturating_sub(passed).max(HEARING.min(total)))
 }

@@ -6,17 +6,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decide::End;
-use super::dispatch::{Dispatcher, Held, Timer};
+use super::dispatch::{Dispatcher, Held, Live, Timer};
 use super::execute::Ended;
-use super::retry::{self, Tried};
+use super::retry::{self, GivenUp, Tried};
 use super::state::{State, Step, is_failure};
 use super::{EngineError, RunEnd};
 use crate::check::{Role, Task};
 use crate::event::{ActResult, EventKind, Failure, FailureClass, RunResult};
+use crate::journal::Mailbox;
 use crate::model::policy::OnFailure;
-use crate::model::{NodeId, Outcome};
+use crate::model::{Action, NodeId, Outcome};
 use crate::report::summary;
-use crate::steps::{Done, StepError};
+use crate::steps::{Done, StepError, unanswered};
 
 impl Dispatcher {
     /// An attempt ended.
@@ -46,10 +47,10 @@ impl Dispatcher {
                 let error = self.late(task, "the attempt took longer than", it.timeout.attempt);
                 self.failed(task, error, true)
             }
-            Ended::TimedOut if self.states[task] == State::Asking => {
+            Ended::TimedOut if self.asks(task) => {
                 let text = it.timeout.total.map(|t| t.to_string()).unwrap_or_default();
-                let message = format!("nobody answered within {text}");
-                self.failed(task, StepError::new(FailureClass::Rejected, message), false)
+                let error = unanswered(format!("nobody answered within {text}"));
+                self.failed(task, error, false)
             }
             Ended::TimedOut => {
                 let error = self.late(task, "the step took longer than", it.timeout.total);
@@ -61,6 +62,13 @@ impl Dispatcher {
             }
             Ended::Abandoned => self.interrupted(task),
         }
+    }
+
+    /// Whether a step asks people: also where a lab plays them.
+    fn asks(&self, task: usize) -> bool {
+        let approval =
+            |live: &Live| matches!(&*live.action, Action::Gate(gate) if gate.approval.is_some());
+        self.states[task] == State::Asking || self.live.get(&task).is_some_and(approval)
     }
 
     fn late(&self, task: usize, what: &str, limit: Option<crate::model::Span>) -> StepError {
@@ -76,8 +84,12 @@ impl Dispatcher {
         self.finish(task, end, done.changed, None)
     }
 
-    fn failed(&mut self, task: usize, error: StepError, slow: bool) -> Result<(), EngineError> {
-        let retry_in = self.delay(task, &error, slow);
+    fn failed(&mut self, task: usize, mut error: StepError, slow: bool) -> Result<(), EngineError> {
+        let delay = self.delay(task, &error, slow);
+        if let Some(why) = delay.err().and_then(GivenUp::words) {
+            remark(&mut error.failure.message, &why);
+        }
+        let retry_in = delay.ok();
         if self.halt.is_some()
             && (retry_in.is_some() || error.failure.class == FailureClass::Interrupted)
         {
@@ -102,8 +114,11 @@ impl Dispatcher {
         self.finish(task, end, false, Some(error.failure))
     }
 
-    fn delay(&mut self, task: usize, error: &StepError, slow: bool) -> Option<Duration> {
-        let live = self.live.get(&task)?;
+    fn delay(&mut self, task: usize, error: &StepError, slow: bool) -> Result<Duration, GivenUp> {
+        // A question that is open is not asked a second time.
+        let asking = self.states[task] == State::Asking;
+        let live = self.live.get(&task).filter(|_| !asking);
+        let live = live.ok_or(GivenUp::AtOnce)?;
         let now = Instant::now();
         let tried = Tried {
             attempts: live.tries,
@@ -184,20 +199,35 @@ impl Dispatcher {
         error: Option<Failure>,
     ) -> Result<(), EngineError> {
         let checked = Arc::clone(&self.checked);
+        self.prove(task, end.outcome);
         end.tolerated = is_failure(end.outcome)
+            && !self.unproven.contains(&task)
             && self.layout.policy(checked.tasks(), task) == OnFailure::Continue;
+        // What an earlier attempt changed was changed by this step as well.
         let acted =
             self.live.remove(&task).is_some() && self.acts_of(&checked.tasks()[task].id) > 0;
         self.log.emit(EventKind::NodeFinished {
             node: checked.tasks()[task].id.clone(),
             outcome: end.outcome,
-            changed: changed || (acted && is_failure(end.outcome)),
+            changed: changed || acted,
             outputs: end.outputs.clone(),
             message: end.message.clone(),
             error,
             tolerated: end.tolerated,
         })?;
         self.settle(task, end)
+    }
+
+    /// What a slice needs and leaves out must be done, whatever the plan says of its failure.
+    fn prove(&mut self, task: usize, outcome: Outcome) {
+        let it = &self.checked.tasks()[task];
+        let unproven = match &it.role {
+            Role::Close { members, .. } => members.iter().any(|m| self.unproven.contains(m)),
+            _ => self.run.options.prove.contains(&it.id),
+        };
+        if unproven && is_failure(outcome) {
+            self.unproven.insert(task);
+        }
     }
 
     fn acts_of(&self, node: &NodeId) -> u32 {
@@ -342,8 +372,18 @@ impl Dispatcher {
     }
 
     fn over(&mut self, result: RunResult) -> Result<Option<RunEnd>, EngineError> {
-        let message = summary::sentence(&self.log.state, result);
-        self.log.emit(EventKind::RunFinished { result, message })?;
+        let mut message = summary::sentence(&self.log.state, result);
+        let mailbox = self.run.mailbox.as_ref();
+        if let Some(by) = mailbox.and_then(Mailbox::cancelled)
+            && result == RunResult::Cancelled
+        {
+            message = format!("cancelled by {by}; {message}");
+        }
+        self.log.emit(EventKind::RunFinished {
+            result,
+            message,
+            unattended: false,
+        })?;
         Ok(Some(RunEnd::Finished(result)))
     }
 
@@ -360,7 +400,8 @@ impl Dispatcher {
                     .groups(task)
                     .any(|group| tasks[group].on_failure == OnFailure::Continue)
             };
-            if end.tolerated || !is_failure(end.outcome) || contained() {
+            let contained = !self.unproven.contains(&task) && contained();
+            if end.tolerated || !is_failure(end.outcome) || contained {
                 continue;
             }
             match end.outcome {
@@ -374,4 +415,10 @@ impl Dispatcher {
             RunResult::Succeeded
         }
     }
+}
+
+/// Adds a remark to the first line of a message.
+fn remark(message: &mut String, remark: &str) {
+    let end = message.find('\n').unwrap_or(message.len());
+    message.insert_str(end, &format!(" ({remark})"));
 }

@@ -3,13 +3,20 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Action;
+use crate::model::action::Gate;
+use crate::model::policy::Timeout;
 use crate::steps::{Done, Execute, Probe, StepContext, StepError};
+
+/// An approval whose time ran out while the run was suspended still hears the answer that came in time.
+pub(super) const HEARING: Duration = Duration::from_secs(1);
 
 /// What an attempt is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +93,34 @@ pub(super) async fn attempt(
             }
         }
     }
+}
+
+/// Whether a step waits for people or for time, which no attempt can hurry.
+pub(super) fn waits(action: &Action) -> bool {
+    matches!(action, Action::Gate(gate)
+        if gate.approval.is_some() || gate.soak.is_some() || gate.window.is_some())
+}
+
+/// The longest that a step may take. An approval's time goes on while the run is suspended; any other step that is
+/// taken up again gets its time again.
+pub(super) fn total(
+    timeout: Timeout,
+    action: &Action,
+    now: Timestamp,
+    began: Timestamp,
+) -> Option<Duration> {
+    let total = timeout.total?.0;
+    if !matches!(
+        action,
+        Action::Gate(Gate {
+            approval: Some(_),
+            ..
+        })
+    ) {
+        return Some(total);
+    }
+    let passed = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+    Some(total.saturating_sub(passed).max(HEARING.min(total)))
 }
 
 /// What a step comes to that must prove done instead of running.

@@ -1,5 +1,7 @@
 //! What would become of the tasks of a plan, by the run's own truth table, for who only looks.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::decide::{End, Facts};
@@ -16,6 +18,8 @@ pub struct Forecast<'c> {
     checked: &'c Checked,
     layout: Layout,
     facts: Facts,
+    /// What had to prove done and is not, with the groups around it.
+    unproven: BTreeSet<usize>,
 }
 
 /// What becomes of a task.
@@ -33,6 +37,7 @@ impl<'c> Forecast<'c> {
         Self {
             layout: Layout::new(checked.tasks()),
             facts: Facts::new(run, checked.tasks().len()),
+            unproven: BTreeSet::new(),
             checked,
         }
     }
@@ -85,8 +90,17 @@ impl<'c> Forecast<'c> {
     }
 
     fn take_in(&mut self, task: usize, mut end: End) {
-        let policy = self.layout.policy(self.checked.tasks(), task);
-        end.tolerated = is_failure(end.outcome) && policy == OnFailure::Continue;
+        let tasks = self.checked.tasks();
+        let unproven = match &tasks[task].role {
+            Role::Close { members, .. } => members.iter().any(|m| self.unproven.contains(m)),
+            _ => self.checked.prove().contains(&tasks[task].id),
+        };
+        let failed = is_failure(end.outcome);
+        if unproven && failed {
+            self.unproven.insert(task);
+        }
+        let policy = self.layout.policy(tasks, task);
+        end.tolerated = failed && !self.unproven.contains(&task) && policy == OnFailure::Continue;
         self.facts.end(task, end);
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::dispatch::{Dispatcher, HEARING, Held, Live};
+use super::dispatch::{Dispatcher, Held, Live};
+use super::execute::HEARING;
 use super::state::{State, Step};
 use super::{Command, EngineError, Question, Reply};
 use crate::event::{EventKind, RunResult};
@@ -182,24 +183,10 @@ impl Dispatcher {
         let Some(gate) = record.and_then(|node| node.gate.as_ref()) else {
             return;
         };
-        let said = |wanted: bool| -> Vec<String> {
-            let by = gate.answers.iter().filter(|(_, said)| **said == wanted);
-            by.map(|(by, _)| by.clone()).collect()
-        };
-        let (yes, no) = (said(true), said(false));
-        let decision = if !no.is_empty() {
-            Decision {
-                approved: false,
-                by: no,
-            }
-        } else if yes.len() >= gate.quorum as usize {
-            Decision {
-                approved: true,
-                by: yes,
-            }
-        } else {
+        let Some((approved, by)) = gate.decision() else {
             return;
         };
+        let decision = Decision { approved, by };
         if let Some(waiting) = self.gates.remove(&task)
             && self.states[task] == State::Asking
         {

@@ -196,7 +196,7 @@ impl Control {
         (own.clone(), Orders { receiver, own })
     }
 
-    /// SIGINT or SIGTERM: once lets running calls end, twice abandons them.
+    /// SIGINT, SIGTERM or SIGHUP: once lets running calls end, twice abandons them.
     pub fn interrupt(&self) {
         self.send(Command::Interrupt);
     }

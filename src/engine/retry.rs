@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::event::FailureClass;
+use crate::model::Span;
 use crate::model::policy::{Attempts, Jitter, Retry, RetryOn};
 use crate::steps::StepError;
 
@@ -22,14 +23,42 @@ pub(super) struct Tried {
     pub(super) left: Option<Duration>,
 }
 
-/// The delay before the next attempt; `None` where none follows. `chance` is a number in `0..1`.
+/// Why no attempt follows one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Such a failure is not tried again.
+    AtOnce,
+    /// So many attempts were made.
+    Attempts(u32),
+    /// The time for all attempts is used up.
+    Budget(Span),
+    /// The step's timeout leaves no time for another.
+    Time,
+}
+
+impl GivenUp {
+    /// What a failure says of it.
+    pub(super) fn words(self) -> Option<String> {
+        match self {
+            Self::AtOnce | Self::Attempts(..=1) => None,
+            Self::Attempts(count) => Some(format!("after {count} attempts")),
+            Self::Budget(budget) => Some(format!("its budget of {budget} is used up")),
+            Self::Time => Some("its timeout leaves no time for another attempt".to_owned()),
+        }
+    }
+}
+
+/// The delay before the next attempt. `chance` is a number in `0..1`.
+///
+/// # Errors
+/// Why none follows.
 pub(super) fn delay(
     policy: &Retry,
     error: &StepError,
     timed_out: bool,
     tried: Tried,
     chance: f64,
-) -> Option<Duration> {
+) -> Result<Duration, GivenUp> {
     let on = policy.on.as_deref().unwrap_or(&[RetryOn::Transient]);
     let allowed = match error.failure.class {
         FailureClass::Transient => on.contains(&RetryOn::Transient),
@@ -37,20 +66,27 @@ pub(super) fn delay(
         FailureClass::Failed => on.contains(&RetryOn::Failed),
         FailureClass::Rejected | FailureClass::Interrupted => false,
     };
-    let more = match policy.attempts.unwrap_or(Attempts::Count(ATTEMPTS)) {
-        Attempts::Count(count) => tried.attempts < count,
+    if !allowed {
+        return Err(GivenUp::AtOnce);
+    }
+    match policy.attempts.unwrap_or(Attempts::Count(ATTEMPTS)) {
+        Attempts::Count(count) if tried.attempts >= count => {
+            return Err(GivenUp::Attempts(tried.attempts));
+        }
         // Without a budget it would never end; check refuses that.
-        Attempts::Unlimited => policy.budget.is_some(),
-    };
-    if !allowed || !more {
-        return None;
+        Attempts::Unlimited if policy.budget.is_none() => return Err(GivenUp::AtOnce),
+        Attempts::Count(_) | Attempts::Unlimited => {}
     }
     let own = backoff(policy, tried.attempts, chance);
     let delay = error.retry_after.map_or(own, |asked| own.max(asked));
     let until = tried.elapsed.saturating_add(delay);
-    let fits = policy.budget.is_none_or(|budget| until < budget.0)
-        && tried.left.is_none_or(|left| delay < left);
-    fits.then_some(delay)
+    if let Some(budget) = policy.budget.filter(|budget| until >= budget.0) {
+        return Err(GivenUp::Budget(budget));
+    }
+    if tried.left.is_some_and(|left| delay >= left) {
+        return Err(GivenUp::Time);
+    }
+    Ok(delay)
 }
 
 fn backoff(policy: &Retry, attempts: u32, chance: f64) -> Duration {
@@ -92,7 +128,8 @@ mod tests {
     }
 
     fn next(policy: &Retry, error: &StepError, attempts: u32) -> Option<f64> {
-        delay(policy, error, true, tried(attempts), 1.0).map(|d| d.as_secs_f64())
+        let delay = delay(policy, error, true, tried(attempts), 1.0);
+        delay.ok().map(|d| d.as_secs_f64())
     }
 
     #[test]
@@ -145,7 +182,7 @@ mod tests {
         };
         assert_eq!(next(&unlimited, &lost, 1), None, "unlimited needs a budget");
         let policy = Retry {
-            budget: Some(crate::model::Span::from_secs(60)),
+            budget: Some(Span::from_secs(60)),
             ..unlimited
         };
         let at = |elapsed, left| Tried {
@@ -153,10 +190,12 @@ mod tests {
             elapsed: Duration::from_secs(elapsed),
             left,
         };
-        assert!(delay(&policy, &lost, false, at(29, None), 1.0).is_some());
-        assert!(delay(&policy, &lost, false, at(30, None), 1.0).is_none());
+        let given_up = |tried| delay(&policy, &lost, false, tried, 1.0).err();
+        assert_eq!(given_up(at(29, None)), None);
+        let budget = Span::from_secs(60);
+        assert_eq!(given_up(at(30, None)), Some(GivenUp::Budget(budget)));
         let left = Some(Duration::from_secs(30));
-        assert!(delay(&policy, &lost, false, at(0, left), 1.0).is_none());
+        assert_eq!(given_up(at(0, left)), Some(GivenUp::Time));
     }
 
     #[test]

@@ -109,6 +109,9 @@ impl Mask {
     fn act(&self, act: &mut Act) {
         self.hide(&mut act.object);
         self.hide(&mut act.detail);
+        if let Some(before) = &mut act.before {
+            self.value(before);
+        }
     }
 
     fn failure(&self, failure: &mut Failure) {

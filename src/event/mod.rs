@@ -61,6 +61,9 @@ pub enum EventKind {
     RunResumed {
         /// Who goes on with it.
         origin: Origin,
+        /// What had been decided and is decided again, because something that it needs is.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        again: Vec<NodeId>,
     },
     /// The lock of the cluster is held.
     LeaseAcquired {
@@ -80,6 +83,9 @@ pub enum EventKind {
         node: NodeId,
         /// Its number, from 1.
         attempt: u32,
+        /// The step among those that it had to wait for that ended last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<NodeId>,
     },
     /// Something is about to be changed. On the disk before it is.
     ActIntended {
@@ -176,6 +182,9 @@ pub enum EventKind {
         result: RunResult,
         /// One line for people.
         message: String,
+        /// Whether its process was gone already when the end was written: the run's own time ended with the event before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unattended: bool,
     },
 }
 
@@ -192,6 +201,10 @@ pub struct Origin {
     pub context: Option<String>,
     /// The API server's address, where there is one.
     pub server: Option<String>,
+    /// What tells the cluster from others whatever its address is: the UID of its namespace `kube-system`, where that may
+    /// be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
 
 impl Origin {
@@ -211,6 +224,9 @@ pub struct Act {
     pub object: String,
     /// In what way, for people.
     pub detail: String,
+    /// What stood there before, where the step must know it again after a resume. Of an intent alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
 }
 
 /// What came of an act.

@@ -57,9 +57,25 @@ pub enum AnswerError {
         /// Who.
         by: String,
     },
+    /// The gate has all the answers that it needs.
+    #[error("`{node}` is decided already: {how}")]
+    Decided {
+        /// The gate.
+        node: NodeId,
+        /// How, and by whom.
+        how: String,
+    },
+    /// Nobody answers.
+    #[error("an answer needs a name")]
+    Nobody,
     /// The disk said no.
-    #[error("cannot store the answer")]
-    Io(#[source] io::Error),
+    #[error("the answer cannot be stored in {}", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Mailbox {
@@ -81,6 +97,14 @@ impl Mailbox {
         by: &str,
         now: Timestamp,
     ) -> Result<(), AnswerError> {
+        let by = by.trim();
+        if by.is_empty() {
+            return Err(AnswerError::Nobody);
+        }
+        let unstored = |source| AnswerError::Io {
+            path: self.dir.clone(),
+            source,
+        };
         let twice = || AnswerError::Twice {
             node: node.clone(),
             by: by.to_owned(),
@@ -92,8 +116,19 @@ impl Mailbox {
                 open: waiting(state),
             });
         };
+        // One answer after the other: each sees those before it.
+        let _turn = self.turn().map_err(unstored)?;
+        let mut gate = gate.clone();
+        for answer in self.answers(node, record.openings) {
+            gate.answers.entry(answer.by).or_insert(answer.approve);
+        }
         if gate.answers.contains_key(by) {
             return Err(twice());
+        }
+        if let Some((approved, by)) = gate.decision() {
+            let how = decided(approved, &by.join(", "));
+            let node = node.clone();
+            return Err(AnswerError::Decided { node, how });
         }
         if let Some(until) = gate.until.filter(|until| *until < now) {
             return Err(AnswerError::Late {
@@ -107,11 +142,11 @@ impl Mailbox {
             approve,
             by: by.to_owned(),
         };
-        let bytes = serde_json::to_vec(&answer).map_err(|e| AnswerError::Io(e.into()))?;
+        let bytes = serde_json::to_vec(&answer).map_err(|e| unstored(e.into()))?;
         let name = format!("{}{}.json", prefix(node, record.openings), short(by));
         match self.put(&name, &bytes) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(twice()),
-            other => other.map_err(AnswerError::Io),
+            other => other.map_err(unstored),
         }
     }
 
@@ -170,6 +205,20 @@ impl Mailbox {
         }
     }
 
+    /// The right to look at the answers and add one, for as long as it lives.
+    fn turn(&self) -> io::Result<std::fs::File> {
+        fs_err::create_dir_all(&self.dir)?;
+        let path = self.dir.join("turn");
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?
+            .into_file();
+        file.lock()?;
+        Ok(file)
+    }
+
     /// Makes a file with all its bytes at once, or fails where it is there already.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         fs_err::create_dir_all(&self.dir)?;
@@ -180,6 +229,12 @@ impl Mailbox {
             .map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// How a gate was decided.
+pub(crate) fn decided(approved: bool, by: &str) -> String {
+    let word = if approved { "accepted" } else { "rejected" };
+    format!("{word} by {by}")
 }
 
 fn waiting(state: &RunState) -> String {

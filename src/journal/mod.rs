@@ -8,9 +8,10 @@ mod store;
 mod tests;
 mod writer;
 
+pub(crate) use mailbox::decided;
 pub use mailbox::{Answer, AnswerError, Mailbox};
 pub use read::{ReadError, Recorded, parse};
-pub use replay::{Gate, NodeRecord, Phase, RunState};
+pub use replay::{Earlier, Gate, NodeRecord, Phase, RunState};
 pub use store::{
     Change, Manifest, RunDir, RunLock, STATE_DIR, StoreError, Stored, StoredFile, run_id,
 };

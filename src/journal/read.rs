@@ -38,12 +38,12 @@ pub enum ReadError {
         found: String,
     },
     /// A line in the middle is broken.
-    #[error("line {line} of the journal is broken")]
+    #[error("line {line} of the journal is broken: {error}")]
     Broken {
         /// Its number, from 1.
         line: usize,
         /// What is wrong.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// A line is missing or doubled.
     #[error("line {line} of the journal has number {found}")]
@@ -81,10 +81,10 @@ pub fn parse(bytes: &[u8]) -> Result<Recorded, ReadError> {
                 events.push(event);
                 whole += line.len();
             }
-            Err(source) if !torn && lines.peek().is_some() => {
+            Err(error) if !torn && lines.peek().is_some() => {
                 return Err(ReadError::Broken {
                     line: number,
-                    source,
+                    error,
                 });
             }
             _ => break,

@@ -1,6 +1,6 @@
 //! Where a run stands, as the fold of its events: for reports while it runs, for `status`, and for `resume`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::event::{ActResult, Event, EventKind, Failure, Origin, Outputs, RunResult};
+use crate::event::{Act, ActResult, Event, EventKind, Failure, Origin, Outputs, RunResult};
 use crate::model::{NodeId, Outcome, RunId};
 
 /// Where a run stands.
@@ -42,8 +42,10 @@ pub struct RunState {
     pub nodes: IndexMap<NodeId, NodeRecord>,
     /// The directory that the runs are kept in, where this one has a directory: of the place, not of the journal.
     pub state_dir: Option<PathBuf>,
-    /// Active time before the current session: suspended time does not count.
+    /// Active time before the current session, as far as the run's timeout counts it: suspended time does not.
     before: Duration,
+    /// Active time before that, of sessions whose time was up.
+    forgiven: Duration,
     /// When the current session began.
     session: Option<Timestamp>,
 }
@@ -77,6 +79,12 @@ pub struct NodeRecord {
     pub began: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// The time that it took, without the time between the run's sessions and that since `since`.
+    pub spent: Duration,
+    /// Since when it is under way in this session.
+    pub since: Option<Timestamp>,
+    /// The step among those that it had to wait for that ended last.
+    pub after: Option<NodeId>,
     /// Whether an attempt is under way.
     pub running: bool,
     /// When the next attempt starts, while it waits for one.
@@ -87,6 +95,8 @@ pub struct NodeRecord {
     pub changed: bool,
     /// How many changes it made.
     pub acts: u32,
+    /// The changes that it intended where something stood before, in order, over all attempts and sessions.
+    pub earlier: Vec<Earlier>,
     /// Whether its failure is tolerated.
     pub tolerated: bool,
     /// What it gave.
@@ -103,6 +113,17 @@ pub struct NodeRecord {
     pub openings: u32,
 }
 
+/// A change that was intended before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The object.
+    pub object: String,
+    /// What stood there before.
+    pub before: Value,
+    /// What came of it; `None` where nobody knows.
+    pub result: Option<ActResult>,
+}
+
 /// A gate that waits for answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
@@ -114,6 +135,26 @@ pub struct Gate {
     pub until: Option<Timestamp>,
     /// Who has said what.
     pub answers: BTreeMap<String, bool>,
+}
+
+impl Gate {
+    /// Who has said yes, or no.
+    pub fn said(&self, approve: bool) -> Vec<String> {
+        let said = self.answers.iter().filter(|(_, said)| **said == approve);
+        said.map(|(by, _)| by.clone()).collect()
+    }
+
+    /// What was decided and by whom, once it is: one no is enough, and so are as many yes as it takes.
+    pub fn decision(&self) -> Option<(bool, Vec<String>)> {
+        let (yes, no) = (self.said(true), self.said(false));
+        if !no.is_empty() {
+            Some((false, no))
+        } else if yes.len() >= self.quorum as usize {
+            Some((true, yes))
+        } else {
+            None
+        }
+    }
 }
 
 impl RunState {
@@ -146,9 +187,17 @@ impl RunState {
                     self.node(step).step = true;
                 }
             }
-            EventKind::RunResumed { origin } => self.resume(origin, at),
-            EventKind::RunSuspended { gates } => self.phase = Phase::Suspended(gates.clone()),
-            EventKind::RunFinished { result, message } => {
+            EventKind::RunResumed { origin, again } => self.resume(origin, again, at),
+            EventKind::RunSuspended { gates } => {
+                self.close(Some(at));
+                self.phase = Phase::Suspended(gates.clone());
+            }
+            EventKind::RunFinished {
+                result,
+                message,
+                unattended,
+            } => {
+                self.close(if *unattended { self.last } else { Some(at) });
                 self.phase = Phase::Ended(*result);
                 self.message.clone_from(message);
             }
@@ -175,6 +224,17 @@ impl RunState {
                 .map_or(Duration::ZERO, |from| between(from, now))
     }
 
+    /// The active time of all sessions until `now`, also of those after which the run got its time again.
+    pub fn took(&self, now: Timestamp) -> Duration {
+        self.forgiven + self.active(now)
+    }
+
+    /// The session ended.
+    fn close(&mut self, at: Option<Timestamp>) {
+        self.before = at.map_or(self.before, |at| self.active(at));
+        self.session = None;
+    }
+
     /// The gates that are open, with what they ask.
     pub fn open_gates(&self) -> impl Iterator<Item = (&NodeId, &Gate)> {
         self.nodes
@@ -187,6 +247,31 @@ impl RunState {
         self.nodes.iter().filter(|(_, node)| node.step)
     }
 
+    /// What reports show: the steps, and the groups that were skipped without one.
+    pub fn shown(&self) -> impl Iterator<Item = (&NodeId, &NodeRecord)> {
+        let empty = self.empty_groups();
+        let shown = move |(id, node): &(&NodeId, &NodeRecord)| node.step || empty.contains(*id);
+        self.nodes.iter().filter(shown)
+    }
+
+    /// The groups that were skipped and have no step.
+    pub fn empty_groups(&self) -> BTreeSet<&NodeId> {
+        let steps: BTreeSet<&str> = self.steps().map(|(id, _)| id.as_str()).collect();
+        let has = |id: &NodeId| {
+            ["[", "."].into_iter().any(|next| {
+                let inside = format!("{id}{next}");
+                let first = steps.range(inside.as_str()..).next();
+                first.is_some_and(|step| step.starts_with(&inside))
+            })
+        };
+        let skipped = |node: &NodeRecord| !node.step && node.outcome == Some(Outcome::Skipped);
+        self.nodes
+            .iter()
+            .filter(|(id, node)| skipped(node) && !has(id))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
     fn node(&mut self, id: &NodeId) -> &mut NodeRecord {
         if !self.nodes.contains_key(id) {
             self.nodes.insert(id.clone(), NodeRecord::default());
@@ -194,24 +279,33 @@ impl RunState {
         &mut self.nodes[id]
     }
 
-    fn resume(&mut self, origin: &Origin, at: Timestamp) {
-        self.before = match self.phase {
-            // A run whose time was up gets its time again: it could not end otherwise.
-            Phase::Ended(RunResult::TimedOut) => Duration::ZERO,
-            _ => self.last.map_or(self.before, |last| self.active(last)),
-        };
+    fn resume(&mut self, origin: &Origin, again: &[NodeId], at: Timestamp) {
+        self.close(self.last);
+        if self.phase == Phase::Ended(RunResult::TimedOut) {
+            // It gets its time again: it could not end otherwise.
+            self.forgiven += std::mem::take(&mut self.before);
+        }
         self.session = Some(at);
         self.phase = Phase::Open;
         self.message.clear();
         self.origin.clone_from(origin);
+        let last = self.last;
         for node in self.nodes.values_mut() {
-            // What failed, or did not run for it, is decided again.
-            if node.outcome.is_some_and(|outcome| !outcome.satisfies()) && !node.tolerated {
+            node.pause(last);
+            // What failed, or did not run for it, is decided again; what a gate decided stays decided.
+            let bad = |outcome: Outcome| !outcome.satisfies() && outcome != Outcome::Rejected;
+            if node.outcome.is_some_and(bad) && !node.tolerated {
                 node.begin_anew();
             }
             node.running = false;
             node.retry_at = None;
             node.reasons.clear();
+        }
+        for id in again {
+            let node = self.node(id);
+            node.begin_anew();
+            node.when = None;
+            node.gate = None;
         }
     }
 }
@@ -220,8 +314,14 @@ impl NodeRecord {
     fn apply(&mut self, event: &EventKind, at: Timestamp) {
         match event {
             EventKind::WhenDecided { run, .. } => self.when = Some(*run),
-            EventKind::AttemptStarted { attempt, .. } => self.start(*attempt, at),
-            EventKind::ActDone { result, .. } if *result == ActResult::Changed => self.acts += 1,
+            EventKind::AttemptStarted { attempt, after, .. } => {
+                self.start(*attempt, at);
+                if after.is_some() {
+                    self.after.clone_from(after);
+                }
+            }
+            EventKind::ActIntended { act, .. } => self.intend(act),
+            EventKind::ActDone { act, result, .. } => self.acted(act, *result),
             EventKind::Waiting { reasons, .. } => self.reasons.clone_from(reasons),
             EventKind::AttemptFailed {
                 error, retry_in_ms, ..
@@ -261,6 +361,7 @@ impl NodeRecord {
                 ..
             } => {
                 self.running = false;
+                self.pause(Some(at));
                 self.retry_at = None;
                 self.gate = None;
                 self.reasons.clear();
@@ -276,6 +377,29 @@ impl NodeRecord {
         }
     }
 
+    fn intend(&mut self, act: &Act) {
+        if let Some(before) = &act.before {
+            self.earlier.push(Earlier {
+                object: act.object.clone(),
+                before: before.clone(),
+                result: None,
+            });
+        }
+    }
+
+    fn acted(&mut self, act: &Act, result: ActResult) {
+        if result == ActResult::Changed {
+            self.acts += 1;
+        }
+        let mut earlier = self.earlier.iter_mut().rev();
+        // A change whose answer was lost may have been made all the same.
+        if let Some(earlier) = earlier.find(|earlier| earlier.object == act.object)
+            && result != ActResult::Failed
+        {
+            earlier.result = Some(result);
+        }
+    }
+
     /// An attempt starts; where the node had ended before, a new life begins with it.
     fn start(&mut self, attempt: u32, at: Timestamp) {
         if self.outcome.is_some() {
@@ -285,6 +409,14 @@ impl NodeRecord {
         self.running = true;
         self.retry_at = None;
         self.began.get_or_insert(at);
+        self.since.get_or_insert(at);
+    }
+
+    /// It is no longer under way, since `at`.
+    fn pause(&mut self, at: Option<Timestamp>) {
+        if let (Some(since), Some(at)) = (self.since.take(), at) {
+            self.spent += between(since, at);
+        }
     }
 
     /// Forgets how it ended.

@@ -113,7 +113,15 @@ pub enum StoreError {
     /// The manifest cannot be read.
     #[error("cannot read the run's manifest")]
     Manifest(#[source] serde_json::Error),
-    /// The journal cannot be read.
+    /// The journal is there and cannot be read.
+    #[error("{error} ({})", .path.display())]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong in it.
+        error: ReadError,
+    },
+    /// There is no journal.
     #[error(transparent)]
     Journal(#[from] ReadError),
 }
@@ -284,7 +292,13 @@ impl RunDir {
     pub fn read(&self) -> Result<Recorded, StoreError> {
         match fs_err::read(self.path.join(JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadError::Empty.into()),
-            bytes => Ok(parse(&bytes?)?),
+            bytes => parse(&bytes?).map_err(|error| match error {
+                ReadError::Empty => error.into(),
+                _ => StoreError::Unreadable {
+                    path: self.path.join(JOURNAL),
+                    error,
+                },
+            }),
         }
     }
 

@@ -13,6 +13,7 @@ fn line(seq: u64) -> String {
         event: EventKind::AttemptStarted {
             node: NodeId::new("a"),
             attempt: 1,
+            after: None,
         },
     };
     format!("{}\n", serde_json::to_string(&event).unwrap())

@@ -4,7 +4,7 @@ use std::io;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Out, Reporter, words};
+use super::{Out, Reporter, plain, words};
 use crate::event::Event;
 use crate::journal::{NodeRecord, RunState};
 use crate::model::{NodeId, Outcome};
@@ -26,7 +26,7 @@ impl Reporter for Junit {
 
     fn finish(&mut self, state: &RunState) -> io::Result<()> {
         let mut suite = TestSuite::new(state.plan.clone());
-        for (id, node) in state.steps() {
+        for (id, node) in state.shown() {
             suite.add_test_case(case(id, node));
         }
         let mut report = Report::new("plan");
@@ -45,7 +45,8 @@ fn case(id: &NodeId, node: &NodeRecord) -> TestCase {
         _ => {
             let mut status = TestCaseStatus::skipped();
             let word = node.outcome.map_or("not decided", words::outcome);
-            status.set_message(format!("{word}: {}", node.message));
+            let gap = if node.message.is_empty() { "" } else { ": " };
+            status.set_message(plain(&format!("{word}{gap}{}", node.message)));
             status
         }
     };
@@ -58,11 +59,11 @@ fn case(id: &NodeId, node: &NodeRecord) -> TestCase {
 
 fn failure(node: &NodeRecord) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(node.message.clone());
+    status.set_message(plain(&node.message));
     status.set_type(node.outcome.map_or("", Outcome::as_str));
     let why = words::why(node);
     if !why.is_empty() {
-        status.set_description(why.join("\n"));
+        status.set_description(plain(&why.join("\n")));
     }
     status
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::summary::{Summary, headline, is_failure};
-use super::{Out, Reporter, words};
+use super::{Out, Reporter, plain, words};
 use crate::event::Event;
 use crate::journal::RunState;
 
@@ -40,7 +40,7 @@ fn page(state: &RunState) -> String {
         "| step | outcome | changed | attempts | time | |".to_owned(),
         "|---|---|---|---:|---:|---|".to_owned(),
     ];
-    for (id, node) in state.steps() {
+    for (id, node) in state.shown() {
         let outcome = node.outcome.map_or("left", words::outcome);
         let tolerated = if node.tolerated { " (tolerated)" } else { "" };
         let changed = if node.changed { "yes" } else { "" };
@@ -76,7 +76,7 @@ fn page(state: &RunState) -> String {
         ]);
     }
     lines.push(String::new());
-    lines.join("\n")
+    plain(&lines.join("\n"))
 }
 
 /// Text that is only text in a table.

@@ -21,9 +21,10 @@ pub use markdown::Markdown;
 pub use paced::Paced;
 pub use progress::Progress;
 pub use screen::{Asking, Screen};
+pub(crate) use summary::quoted;
 pub use summary::{command, next};
 pub use text::Text;
-pub(crate) use words::{lines, outcome, span};
+pub(crate) use words::{lines, outcome, plain, span};
 
 use crate::event::Event;
 use crate::journal::RunState;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::text::ending;
-use super::{Reporter, Screen, words};
+use super::{Reporter, Screen, plain, words};
 use crate::event::{Event, EventKind};
 use crate::journal::RunState;
 use crate::model::NodeId;
@@ -64,7 +64,7 @@ impl Progress {
 
     fn lines(&self, event: &Event, state: &RunState) {
         for line in words::lines(event, state) {
-            self.screen.println(&line);
+            self.screen.println(&plain(&line));
         }
     }
 
@@ -93,7 +93,7 @@ impl Reporter for Progress {
     fn event(&mut self, event: &Event, state: &RunState) {
         match &event.event {
             EventKind::AttemptStarted { node, .. } => self.started(node),
-            EventKind::Waiting { node, reasons } => self.says(node, reasons.join("; ")),
+            EventKind::Waiting { node, reasons } => self.says(node, plain(&reasons.join("; "))),
             EventKind::AttemptFailed { node, .. } | EventKind::NodeFinished { node, .. } => {
                 self.ended(node);
                 self.lines(event, state);
@@ -110,7 +110,7 @@ impl Reporter for Progress {
         self.total.finish_and_clear();
         ending(state)
             .into_iter()
-            .try_for_each(|line| self.screen.bars.println(line))
+            .try_for_each(|line| self.screen.bars.println(plain(&line)))
     }
 }
 
@@ -161,6 +161,7 @@ mod tests {
             EventKind::AttemptStarted {
                 node: started,
                 attempt,
+                after: None,
             },
         );
         assert_eq!(progress.total.message(), "1 running");
@@ -198,6 +199,7 @@ mod tests {
             EventKind::RunFinished {
                 result: RunResult::Succeeded,
                 message: String::new(),
+                unattended: false,
             },
         );
         assert_eq!(progress.total.message(), "0 running");

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::summary::{Summary, headline, next};
-use super::words;
+use super::{plain, words};
 use crate::journal::{NodeRecord, Phase, RunState};
 use crate::model::NodeId;
 
@@ -19,14 +19,15 @@ pub fn status(state: &RunState, alive: bool, now: Timestamp) -> String {
         .map(|id| id.as_str().len())
         .max()
         .unwrap_or_default();
-    for (id, node) in state.steps() {
+    for (id, node) in state.shown() {
         lines.push(line(id, node, alive, now, width));
         let more = node.message.lines().skip(1);
         lines.extend(more.map(|more| format!("      {more}")));
         lines.extend(words::why(node).iter().map(|why| format!("    {why}")));
     }
     for (id, gate) in state.open_gates() {
-        let yes = gate.answers.values().filter(|yes| **yes).count();
+        let said = gate.said(true);
+        let yes = said.len();
         let until = gate.until.map_or_else(String::new, |until| {
             format!(", until {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"))
         });
@@ -34,16 +35,22 @@ pub fn status(state: &RunState, alive: bool, now: Timestamp) -> String {
             "{id} asks: {} ({yes} of {}{until})",
             gate.message, gate.quorum
         ));
+        match gate.decision() {
+            Some((true, by)) => lines.push(format!("  accepted by {}", by.join(", "))),
+            Some((false, by)) => lines.push(format!("  rejected by {}", by.join(", "))),
+            None if yes > 0 => lines.push(format!("  approved by {}", said.join(", "))),
+            None => {}
+        }
     }
     if !alive {
         lines.extend(next(state));
     }
     lines.push(String::new());
-    lines.join("\n")
+    plain(&lines.join("\n"))
 }
 
-/// `plan runs`: one line for each.
-pub fn row(state: &RunState, alive: bool) -> String {
+/// `plan runs`: one line for each; a run whose process lives goes on until `now`.
+pub fn row(state: &RunState, alive: bool, now: Timestamp) -> String {
     let summary = Summary::of(state);
     let run = state
         .run
@@ -52,7 +59,11 @@ pub fn row(state: &RunState, alive: bool) -> String {
         .unwrap_or_default();
     let done = summary.done;
     let total = state.steps().count();
-    let took = words::span(summary.active);
+    let took = match state.phase {
+        Phase::Open if alive => state.took(now),
+        _ => summary.active,
+    };
+    let took = words::span(took);
     format!("{run}  {:<18}  {done}/{total}  {took}", word(state, alive))
 }
 
@@ -86,7 +97,8 @@ fn line(id: &NodeId, node: &NodeRecord, alive: bool, now: Timestamp, width: usiz
         None if node.gate.is_some() => ("waiting", None),
         None if node.running && alive => (
             "running",
-            node.began.map(|began| words::between(began, now)),
+            node.since
+                .map(|since| node.spent + words::between(since, now)),
         ),
         None if node.retry_at.is_some() && alive => ("to be tried again", None),
         None if node.began.is_some() => ("interrupted", None),

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::words;
 use crate::event::RunResult;
 use crate::journal::{NodeRecord, Phase, RunState, STATE_DIR};
@@ -27,7 +25,8 @@ pub struct Summary {
     pub failed: Vec<NodeId>,
     /// The time that the run took; time between its sessions does not count.
     pub active: Duration,
-    /// The chain of steps that the run had to wait for, the first one first: each began when the one before had ended.
+    /// The chain of steps that the run had to wait for, the first one first: each needs the one before, and of what it
+    /// needs that ended last.
     pub critical: Vec<(NodeId, Duration)>,
 }
 
@@ -55,7 +54,7 @@ impl Summary {
             changed: state.steps().filter(|(_, node)| node.changed).count(),
             tolerated: bad(true),
             failed: bad(false),
-            active: state.last.map_or(Duration::ZERO, |last| state.active(last)),
+            active: state.last.map_or(Duration::ZERO, |last| state.took(last)),
             critical: critical(state),
         }
     }
@@ -81,12 +80,22 @@ pub fn sentence(state: &RunState, result: RunResult) -> String {
     if open > 0 {
         parts.push(format!("{open} left"));
     }
-    let total = counted(state.steps().count(), "step");
+    let mut total = counted(state.steps().count(), "step");
+    if !parts.is_empty() {
+        total = format!("{total}: {}", parts.join(", "));
+    }
     let changed = match summary.changed {
         0 => "nothing changed".to_owned(),
         changed => format!("{} changed something", counted(changed, "step")),
     };
-    let mut text = format!("{total}: {}; {changed}", parts.join(", "));
+    let mut text = format!("{total}; {changed}");
+    let empty: Vec<NodeId> = state.empty_groups().into_iter().cloned().collect();
+    if !empty.is_empty() {
+        text = format!(
+            "{text}; skipped, for there is nothing in it: {}",
+            names(&empty)
+        );
+    }
     if !summary.tolerated.is_empty() {
         text = format!("{text}; tolerated: {}", names(&summary.tolerated));
     }
@@ -118,9 +127,13 @@ pub fn next(state: &RunState) -> Vec<String> {
     };
     let mut lines = Vec::new();
     let command = |words: &str| command(words, state.state_dir.as_deref());
+    let undecided = |id: &&NodeId| {
+        let gate = state.nodes.get(*id).and_then(|node| node.gate.as_ref());
+        gate.is_none_or(|gate| gate.decision().is_none())
+    };
     match &state.phase {
         Phase::Ended(RunResult::Succeeded) => return lines,
-        Phase::Suspended(gates) => lines.extend(gates.iter().map(|gate| {
+        Phase::Suspended(gates) => lines.extend(gates.iter().filter(undecided).map(|gate| {
             let gate = quoted(gate.as_str());
             let approve = command(&format!("approve {run} {gate}"));
             let reject = command(&format!("reject {run} {gate}"));
@@ -144,8 +157,8 @@ pub fn command(words: &str, state_dir: Option<&Path>) -> String {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:".contains(c);
     if word.chars().all(plain) {
         word.to_owned()
     } else {
@@ -169,19 +182,20 @@ pub(super) fn is_failure(node: &NodeRecord) -> bool {
     )
 }
 
-/// From the step that ended last back, each time to the one that ended last before it began.
+/// From the step that ended last back, each time to the one that it had to wait for.
 fn critical(state: &RunState) -> Vec<(NodeId, Duration)> {
-    let mut ended: Vec<(Timestamp, Timestamp, &NodeId)> = state
+    let ended = state
         .steps()
-        .filter_map(|(id, node)| Some((node.ended?, node.began?, id)))
-        .collect();
-    ended.sort();
+        .filter_map(|(id, node)| Some((node.ended?, node.began?, id)));
+    let mut next = ended.max().map(|(.., id)| id);
     let mut path = Vec::new();
-    let mut before = ended.len();
-    while let Some(last) = before.checked_sub(1) {
-        let (end, began, id) = ended[last];
-        path.push((id.clone(), words::between(began, end)));
-        before = ended.partition_point(|(end, ..)| *end <= began).min(last);
+    // A journal that was tampered with must not lead in a circle.
+    while let Some(id) = next.filter(|_| path.len() < state.nodes.len()) {
+        let Some(node) = state.nodes.get(id) else {
+            break;
+        };
+        path.push((id.clone(), words::took(node).unwrap_or_default()));
+        next = node.after.as_ref();
     }
     path.reverse();
     path

@@ -38,9 +38,10 @@ fn events() -> Vec<Event> {
         error,
         tolerated: false,
     };
-    let started = |id: &str| EventKind::AttemptStarted {
+    let started = |id: &str, after: Option<&str>| EventKind::AttemptStarted {
         node: NodeId::new(id),
         attempt: 1,
+        after: after.map(NodeId::new),
     };
     let all = vec![
         EventKind::RunStarted {
@@ -54,14 +55,15 @@ fn events() -> Vec<Event> {
             looked_up: std::collections::BTreeMap::default(),
             steps: ["label", "verify", "accept"].map(NodeId::new).to_vec(),
         },
-        started("label"),
+        started("label", None),
         finished("label", Outcome::Succeeded, true, None),
-        started("verify"),
+        started("verify", Some("label")),
         finished("verify", Outcome::Failed, false, Some(failure)),
         finished("accept", Outcome::NotRun, false, None),
         EventKind::RunFinished {
             result: RunResult::Failed,
             message: "3 steps: 1 done, 1 failed, 1 not run".to_owned(),
+            unattended: false,
         },
     ];
     let start: jiff::Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
@@ -148,7 +150,7 @@ fn status_of(state: &RunState, alive: bool) -> String {
     let now = "2026-11-23T12:02:03Z".parse().unwrap();
     format!(
         "{}\n{}",
-        status::row(state, alive),
+        status::row(state, alive, now),
         status::status(state, alive, now)
     )
 }
@@ -161,7 +163,7 @@ fn the_status_of_a_run_that_lives_says_what_it_waits_for() {
     };
     let alive = state(4, vec![waiting]);
     insta::assert_snapshot!(status_of(&alive, true), @r"
-    r1  running             1/3  1m00s
+    r1  running             1/3  2m03s
     run r1 running
       label   done            1.0s
       verify  running        2m00s  2 of 5 proxies moved
@@ -199,6 +201,7 @@ fn the_status_of_a_run_at_a_gate_and_of_one_that_ended() {
       verify  pending
       accept  waiting
     accept asks: Go on? (1 of 2, until 2026-11-24 12:00:00 UTC)
+      approved by ann
       plan approve r1 accept, or plan reject r1 accept
       plan resume r1
     ");
@@ -220,4 +223,68 @@ fn a_command_says_where_the_runs_are_unless_they_are_in_their_usual_place() {
     assert_eq!(command(".plan"), "plan resume r1");
     assert_eq!(command("/var/runs"), "plan resume r1 --state-dir /var/runs");
     assert_eq!(command("my runs"), "plan resume r1 --state-dir 'my runs'");
+}
+
+#[test]
+fn a_gate_that_is_decided_asks_for_nothing_but_the_resume() {
+    let node = NodeId::new("accept");
+    let gate = EventKind::GateOpened {
+        node: node.clone(),
+        message: "Go \u{1b}[31mon?".to_owned(),
+        quorum: 1,
+        until: None,
+    };
+    let answer = |approve| EventKind::GateAnswered {
+        node: node.clone(),
+        approve,
+        by: "ann".to_owned(),
+    };
+    for (approve, word) in [(true, "accepted"), (false, "rejected")] {
+        let gates = vec![node.clone()];
+        let suspended = EventKind::RunSuspended { gates };
+        let told = status_of(
+            &state(3, vec![gate.clone(), answer(approve), suspended]),
+            false,
+        );
+        assert!(told.contains(&format!("  {word} by ann\n")), "{told}");
+        assert!(told.contains("Go \\u{1b}[31mon?"), "{told}");
+        assert!(told.contains("plan resume r1"), "{told}");
+        assert!(!told.contains("plan approve"), "{told}");
+    }
+}
+
+#[test]
+fn a_group_without_steps_is_shown_everywhere() {
+    let skipped = EventKind::NodeFinished {
+        node: NodeId::new("migrate"),
+        outcome: Outcome::Skipped,
+        changed: false,
+        outputs: Outputs::new(),
+        message: "the list is empty".to_owned(),
+        error: None,
+        tolerated: false,
+    };
+    let mut state = state(1, vec![skipped]);
+    assert_eq!(
+        summary::sentence(&state, RunResult::Succeeded),
+        "3 steps: 3 left; nothing changed; skipped, for there is nothing in it: migrate"
+    );
+    state.nodes.retain(|_, node| !node.step);
+    assert_eq!(
+        summary::sentence(&state, RunResult::Succeeded),
+        "0 steps; nothing changed; skipped, for there is nothing in it: migrate"
+    );
+    assert!(status_of(&state, false).contains("migrate  skipped"));
+    type Make = fn(Out) -> Box<dyn Reporter>;
+    let junit: Make = |out| Box::new(Junit::new(out));
+    let markdown: Make = |out| Box::new(Markdown::new(out));
+    for (make, says) in [
+        (junit, "skipped: the list is empty"),
+        (markdown, "| `migrate` | skipped |"),
+    ] {
+        let page = Page::default();
+        make(Box::new(page.clone())).finish(&state).unwrap();
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::summary::{headline, next};
-use super::{Out, Reporter, words};
+use super::{Out, Reporter, plain, words};
 use crate::event::Event;
 use crate::journal::RunState;
 
@@ -23,7 +23,7 @@ impl Text {
     }
 
     fn lines(&mut self, lines: &[String]) {
-        let mut text = lines.join("\n");
+        let mut text = plain(&lines.join("\n"));
         if text.is_empty() || self.result.is_err() {
             return;
         }

@@ -19,6 +19,20 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
+/// Text that does nothing but stand there: what controls a terminal is spelt out, and so is what turns text around.
+pub(crate) fn plain(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if turns(c) || c.is_control() && !matches!(c, '\n' | '\t') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// The time between two moments.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
@@ -48,9 +62,9 @@ pub(super) fn result(result: RunResult) -> &'static str {
     }
 }
 
-/// How long a node took, from its first attempt to its end.
+/// How long a node took, from its first attempt to its end; time between the run's sessions does not count.
 pub(super) fn took(node: &NodeRecord) -> Option<Duration> {
-    Some(between(node.began?, node.ended?))
+    (node.began.is_some() && node.ended.is_some()).then_some(node.spent)
 }
 
 /// The lines that say what happened; none for what only programs want.
@@ -63,8 +77,10 @@ pub(crate) fn lines(event: &Event, state: &RunState) -> Vec<String> {
         | EventKind::ActIntended { .. }
         | EventKind::RunSuspended { .. }
         | EventKind::RunFinished { .. } => Vec::new(),
-        EventKind::AttemptStarted { node, attempt: 1 } => vec![format!("{node}: started")],
-        EventKind::AttemptStarted { node, attempt } => {
+        EventKind::AttemptStarted {
+            node, attempt: 1, ..
+        } => vec![format!("{node}: started")],
+        EventKind::AttemptStarted { node, attempt, .. } => {
             vec![format!("{node}: started, attempt {attempt}")]
         }
         EventKind::ActDone { node, act, result } => vec![format!("{node}: {}", done(act, *result))],
@@ -112,6 +128,7 @@ fn done(act: &Act, result: ActResult) -> String {
         verb,
         object,
         detail,
+        ..
     } = act;
     let gap = if detail.is_empty() { "" } else { ": " };
     match result {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Act, ActResult, Failure, FailureClass, Outputs};
+use crate::journal::Earlier;
 use crate::model::{Action, NodeId, RunId};
 
 /// Runs actions: the one thing that the engine knows of steps.
@@ -153,6 +154,10 @@ pub struct StepContext {
     pub node: NodeId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// What its earlier attempts, also those of earlier sessions, intended to change, and what stood there before.
+    pub earlier: Vec<Earlier>,
+    /// How many changes they made.
+    pub changes: u32,
     /// When the step began, its first attempt's start also after a resume: soaks and windows count from here.
     pub began: Timestamp,
     /// When this attempt started, by the run's clock.

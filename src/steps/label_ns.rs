@@ -27,8 +27,13 @@ pub(super) async fn run(
     let mut due = Vec::new();
     for name in names(step, cluster).await? {
         let object = read(cluster, &name).await?;
-        before.insert(name.clone(), labels_of(&object));
-        if is_labelled(&object, &step.revision) {
+        let labelled_now = is_labelled(&object, &step.revision);
+        let recorded = recorded(context, &object, labelled_now);
+        if recorded.is_some() && labelled_now {
+            labelled.push(name.clone());
+        }
+        before.insert(name.clone(), recorded.unwrap_or_else(|| labels_of(&object)));
+        if labelled_now {
             assert_injects(&mesh, &survey::injected_namespace(&object), &target)?;
             continue;
         }
@@ -116,6 +121,7 @@ async fn patch(
         verb: "patch".to_owned(),
         object: target.to_string(),
         detail,
+        before: Some(labels_of(object)),
     };
     let patch = Value::Array(operations);
     context
@@ -124,6 +130,16 @@ async fn patch(
             Ok::<_, ClusterError>((after, true))
         })
         .await
+}
+
+/// The labels before an earlier attempt of the step changed them. An attempt whose answer was lost changed them where the
+/// namespace is as it should be now.
+fn recorded(context: &StepContext, object: &Object, labelled: bool) -> Option<Value> {
+    let name = ObjectRef::from(object).to_string();
+    let mut earlier = context.earlier.iter().filter(|act| act.object == name);
+    let certain = earlier.clone().find(|act| act.result.is_some());
+    let act = certain.or_else(|| earlier.next_back().filter(|_| labelled))?;
+    Some(act.before.clone())
 }
 
 async fn names(step: &LabelNs, cluster: &Cluster) -> Result<Vec<String>, StepError> {

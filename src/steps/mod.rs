@@ -21,6 +21,7 @@ mod wait_ready;
 
 pub use context::{Decision, Done, Execute, Probe, Report, StepContext, StepError};
 pub use executor::Steps;
+pub use gate::unanswered;
 pub use install_revision::Workspace;
 pub use preview::{Grade, Preview};
 pub use simulated::{Answer, Simulated};

@@ -9,7 +9,7 @@ use crate::check::scope::Scope;
 use crate::check::shape::InputTypes;
 use crate::check::times;
 use crate::check::tree::Tree;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::model;
 use crate::model::policy::Timeout;
 use crate::source::de::from_node;
@@ -28,6 +28,19 @@ impl Expander<'_, '_> {
     /// The timeout of a step; `waits`: it is an approval or a soak, which defaults do not bound.
     pub(super) fn timeout(&mut self, site: Site<'_>, spot: &Spot, waits: bool) -> Timeout {
         let own = self.own_timeout(site, spot);
+        if let Some(tree) = site.step.timeout.as_ref()
+            && waits
+            && own.is_some_and(|own| own.attempt.is_some())
+        {
+            self.out.push(
+                Diagnostic::new(
+                    Code::ConflictingKeys,
+                    "an `attempt` that waits cannot be cut short and tried again",
+                )
+                .at(tree.span, "of a gate that waits for people or for time")
+                .help("say how long the whole may take: `timeout: 24h`"),
+            );
+        }
         match (own, spot.default_timeout) {
             (Some(own), DefaultTimeout::Known(default)) if !waits => Timeout {
                 attempt: own.attempt.or(default.attempt),

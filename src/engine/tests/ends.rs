@@ -202,6 +202,117 @@ async fn a_skip_by_an_outcome_that_changes_is_decided_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_needs_something_that_runs_again_is_decided_and_runs_again() {
+    let tasks = || {
+        vec![
+            step("work"),
+            needs(step("more"), &[0]),
+            Task {
+                when: Some(when("always()", &[], |_| true)),
+                ..needs(step("last"), &[1])
+            },
+            Task {
+                when: Some(when("failure()", &[], |results| results.failure())),
+                ..needs(step("mend"), &[0])
+            },
+            needs(role("g", Role::Open), &[2]),
+            with(step("g.inside"), &[4], &Why::Inside),
+            close("g", 4, &[5]),
+        ]
+    };
+    let ran = Bench::new(tasks(), Scripted::default().fails("work"))
+        .go()
+        .await;
+    assert_eq!(
+        ran.outcomes(),
+        "work=failed more=not_run last=succeeded mend=succeeded g.inside=not_run g=not_run"
+    );
+    // The first resume ends when `work` has ended: what followed from its failure is forgotten all the same.
+    let mut first = Bench::new(tasks(), Scripted::default()).resume(&ran.bytes);
+    first.run.options.concurrency = 1;
+    let control = first.control.clone();
+    let execute = Scripted::default().on("more", move |_| {
+        control.interrupt();
+        std::future::pending()
+    });
+    first.run.execute = Arc::new(execute);
+    let cut = first.go().await;
+    assert_eq!(result(&cut), RunResult::Interrupted);
+    assert_eq!(cut.outcomes(), "work=succeeded mend=skipped");
+    let bytes = [ran.bytes, cut.bytes].concat();
+    let steps = Scripted::default();
+    let ran = Bench::new(tasks(), steps.clone()).resume(&bytes).go().await;
+    assert_eq!(steps.starts(), ["more", "last", "g.inside"]);
+    assert_eq!(
+        ran.outcomes(),
+        "work=succeeded more=succeeded last=succeeded mend=skipped g.inside=succeeded g=succeeded"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_need_outside_of_the_slice_is_proven_whatever_its_failure_would_mean() {
+    let tolerant = |task| Task {
+        on_failure: OnFailure::Continue,
+        ..task
+    };
+    let tasks = vec![
+        tolerant(step("open")),
+        needs(step("a"), &[0]),
+        tolerant(role("g", Role::Open)),
+        with(step("g.open"), &[2], &Why::Inside),
+        close("g", 2, &[3]),
+        needs(step("b"), &[4]),
+    ];
+    let mut bench = Bench::new(tasks, Scripted::default());
+    bench.run.options.keep_going = true;
+    for id in ["open", "g.open"] {
+        let id = crate::model::NodeId::new(id);
+        bench.run.options.prove.insert(id);
+    }
+    let ran = bench.go().await;
+    assert_eq!(
+        ran.outcomes(),
+        "open=failed a=not_run g.open=failed b=not_run g=failed"
+    );
+    assert_eq!(result(&ran), RunResult::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_without_a_process_does_not_count_also_where_the_run_was_cancelled_in_it() {
+    let ran = Bench::new(vec![step("a")], Scripted::default().takes("a", 60))
+        .go()
+        .await;
+    let mut events = ran.events();
+    // As a kill leaves it after a minute, and a cancel an hour later.
+    events.pop();
+    let mut state = crate::journal::RunState::default();
+    for event in &events {
+        state.apply(event);
+    }
+    let killed = state.last.unwrap();
+    let later = killed + jiff::SignedDuration::from_hours(1);
+    state.apply(&crate::event::Event {
+        seq: state.seq + 1,
+        at: later,
+        event: EventKind::RunFinished {
+            result: RunResult::Cancelled,
+            message: String::new(),
+            unattended: true,
+        },
+    });
+    assert_eq!(state.active(later), Duration::from_secs(60));
+    state.apply(&crate::event::Event {
+        seq: state.seq + 1,
+        at: later,
+        event: EventKind::RunResumed {
+            origin: crate::event::Origin::default(),
+            again: Vec::new(),
+        },
+    });
+    assert_eq!(state.active(later), Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_stops_the_run_before_it_acts() {
     struct Full;
     impl crate::journal::Sink for Full {

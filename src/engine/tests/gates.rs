@@ -86,14 +86,16 @@ async fn a_gate_suspends_when_nothing_else_is_left() {
     assert_eq!(ran.outcomes(), "long=succeeded");
 }
 
+struct Silent;
+
+impl Gatekeeper for Silent {
+    fn ask(&self, _: Question) -> BoxFuture<'static, Option<Reply>> {
+        std::future::pending().boxed()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_approval_that_nobody_gives_in_time_is_rejected() {
-    struct Silent;
-    impl Gatekeeper for Silent {
-        fn ask(&self, _: Question) -> BoxFuture<'static, Option<Reply>> {
-            std::future::pending().boxed()
-        }
-    }
     let gate = Task {
         timeout: Timeout {
             total: Some(secs(3600)),
@@ -163,17 +165,57 @@ async fn an_approval_whose_time_ran_out_while_the_run_was_suspended_is_rejected(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_decided_again_no_longer_counts_as_ended() {
-    let tasks = || vec![step("a"), step("g"), needs(step("after"), &[1])];
-    let steps = || Scripted::default().on("g", async |c| asks(c, 1).await);
+async fn what_a_gate_decided_stays_decided_and_what_does_not_need_it_runs() {
+    let tasks = || {
+        let free = needs(step("free"), &[2]);
+        vec![step("g"), needs(step("after"), &[0]), step("busy"), free]
+    };
+    let steps = || {
+        let steps = Scripted::default().takes("busy", 5);
+        steps.on("g", async |c| asks(c, 1).await)
+    };
     let mut bench = Bench::new(tasks(), steps());
     bench.run.gatekeeper = Some(Arc::new(Terminal(false)));
     let ran = bench.go().await;
-    assert_eq!(ran.outcomes(), "a=succeeded g=rejected after=not_run");
-    let ran = Bench::new(tasks(), steps()).resume(&ran.bytes).go().await;
-    assert!(matches!(ran.outcome.end, RunEnd::Suspended(_)));
     assert_eq!(
-        (ran.outcomes().as_str(), ran.state().message.as_str()),
-        ("a=succeeded", "")
+        ran.outcomes(),
+        "g=rejected after=not_run busy=succeeded free=not_run"
     );
+    let again = steps();
+    let ran = Bench::new(tasks(), again.clone())
+        .resume(&ran.bytes)
+        .go()
+        .await;
+    assert_eq!(
+        ran.outcomes(),
+        "g=rejected after=not_run busy=succeeded free=succeeded"
+    );
+    assert_eq!(again.starts(), ["free"]);
+    assert_eq!(result(&ran), RunResult::Rejected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_of_an_approval_ends_before_the_whole() {
+    let gate = Task {
+        role: Role::Step(Work::Ready(Box::new(approval()))),
+        timeout: Timeout {
+            total: Some(secs(3600)),
+            attempt: Some(secs(1)),
+        },
+        ..step("g")
+    };
+    // A lab's people are asked by nobody: the step only takes its time.
+    for steps in [
+        Scripted::default().on("g", async |c| asks(c, 1).await),
+        Scripted::default().takes("g", 7200),
+    ] {
+        let mut bench = Bench::new(vec![gate.clone()], steps);
+        bench.run.gatekeeper = Some(Arc::new(Silent));
+        let ran = bench.go().await;
+        assert_eq!(ran.outcomes(), "g=rejected");
+        let record = &ran.state().nodes[0];
+        assert_eq!(record.message, "nobody answered within 1h");
+        assert_eq!(record.outputs["decision"], "rejected");
+        assert_eq!(record.outputs["by"], "time");
+    }
 }

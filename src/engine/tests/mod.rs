@@ -34,6 +34,7 @@ fn act(object: &str) -> Act {
         verb: "patch".to_owned(),
         object: object.to_owned(),
         detail: String::new(),
+        before: None,
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn run(
             if decision.approved {
                 Ok(accepted(&by, Value::Null))
             } else {
-                Err(rejected(format!("rejected by {by}")))
+                Err(rejected(&by, format!("rejected by {by}")))
             }
         }
         GateCheck::Soak(span) => {
@@ -87,7 +87,8 @@ pub(super) async fn simulate(
             let why = answer
                 .reason
                 .map_or_else(String::new, |reason| format!(": {reason}"));
-            Err(rejected(format!("rejected by {}{why}", answer.by)))
+            let why = format!("rejected by {}{why}", answer.by);
+            Err(rejected(&answer.by, why))
         };
     }
     match gate.check() {
@@ -133,7 +134,7 @@ async fn wait_http(http: &Http, context: &StepContext) -> Result<Done, StepError
     loop {
         match look_http(http).await {
             Look::Open(value) => return Ok(accepted(&http.url, value)),
-            Look::Shut(why) => return Err(rejected(why)),
+            Look::Shut(why) => return Err(rejected(&http.url, why)),
             Look::NotYet(why) => context.waiting(vec![why]),
         }
         tokio::time::sleep(AGAIN).await;
@@ -168,6 +169,15 @@ fn accepted(by: &str, value: Value) -> Done {
     }
 }
 
-fn rejected(why: String) -> StepError {
-    StepError::new(FailureClass::Rejected, why)
+fn rejected(by: &str, why: String) -> StepError {
+    let mut outputs = Outputs::new();
+    outputs.insert("decision".to_owned(), json!("rejected"));
+    outputs.insert("by".to_owned(), json!(by));
+    outputs.insert("value".to_owned(), Value::Null);
+    StepError::new(FailureClass::Rejected, why).outputs(outputs)
+}
+
+/// The end of an approval that nobody gave in time.
+pub fn unanswered(why: String) -> StepError {
+    rejected("time", why)
 }

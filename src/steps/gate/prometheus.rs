@@ -29,7 +29,7 @@ pub(super) async fn run(query: &Prometheus, context: &StepContext) -> Result<Don
                     window.as_secs()
                 )]);
             }
-            Look::Shut(why) => return Err(rejected(why)),
+            Look::Shut(why) => return Err(rejected(&query.url, why)),
             Look::NotYet(why) => {
                 met_since = None;
                 context.waiting(vec![why]);

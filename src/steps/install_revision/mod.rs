@@ -46,7 +46,9 @@ pub(super) async fn run(
     }
     guard::stayed(&before, &guard::injectors_by_namespace(cluster).await?)?;
     guard::services_exist(step, cluster).await?;
-    Ok(done(step, &objects, changed))
+    // What an earlier attempt changed is a change of this step.
+    let earlier = usize::try_from(context.changes).unwrap_or(usize::MAX);
+    Ok(done(step, &objects, changed.saturating_add(earlier)))
 }
 
 /// Done means: applying once more would change nothing.
@@ -259,6 +261,7 @@ async fn apply_once(
             "server-side apply"
         }
         .to_owned(),
+        before: None,
     };
     context
         .act(act, async {

@@ -230,6 +230,7 @@ async fn start(
         verb: "run".to_owned(),
         object: program.display().to_string(),
         detail: invocation.to_string(),
+        before: None,
     };
     context
         .act(act, async {

@@ -24,19 +24,22 @@ pub(super) async fn run(
     cluster: &Cluster,
     context: &StepContext,
 ) -> Result<Done, StepError> {
-    let all = observe(step, cluster).await?;
+    // Only a step that began before can find its own mark.
+    let again = context.attempt > 1;
+    let all = observe(step, cluster, again).await?;
     report_left_alone(&all, context);
     let mark = format!("{}/{}", context.run, context.node);
-    let due: Vec<&Workload> = all.iter().filter(|w| w.fate == Fate::Restart).collect();
+    let is_due = |w: &&Workload| w.fate == Fate::Restart || again && w.is_marked(&mark);
+    let due: Vec<&Workload> = all.iter().filter(is_due).collect();
+    let names: Vec<String> = due.iter().map(|w| w.object.to_string()).collect();
     if cluster.is_dry_run() {
         // Rollouts do not come about: what would be restarted is all there is to say.
         for workload in &due {
             self::mark(cluster, context, &workload.object, &mark).await?;
         }
-        let names: Vec<String> = due.iter().map(|w| w.object.to_string()).collect();
         return Ok(done(step, &all, &names, "would be restarted"));
     }
-    let restarted = pace::restart(step, cluster, context, &due, &mark).await?;
+    pace::restart(step, cluster, context, &due, &mark).await?;
     let mut open = remaining(step, cluster).await?;
     if !open.is_empty() {
         // What is remembered may be old: only the server's word is good enough to fail.
@@ -52,7 +55,7 @@ pub(super) async fn run(
         .details(open)
         .help("compare the pods with `plan explain restart`; a pinned proxy or a webhook changed meanwhile may be the cause"));
     }
-    Ok(done(step, &all, &restarted, "restarted"))
+    Ok(done(step, &all, &names, "restarted"))
 }
 
 /// Done means: nothing is left that a restart would change.
@@ -65,8 +68,12 @@ pub(super) async fn probe(step: &Restart, cluster: &Cluster) -> Result<Probe, St
     })
 }
 
-/// Every workload of the namespace that the step is about, with what it needs.
-async fn observe(step: &Restart, cluster: &Cluster) -> Result<Vec<Workload>, StepError> {
+/// Every workload of the namespace that the step is about, with what it needs; `every`: also those without pods.
+async fn observe(
+    step: &Restart,
+    cluster: &Cluster,
+    every: bool,
+) -> Result<Vec<Workload>, StepError> {
     let mesh = survey::injection(cluster).await?;
     let namespace = survey::namespace(cluster, &step.namespace)
         .await?
@@ -92,14 +99,14 @@ async fn observe(step: &Restart, cluster: &Cluster) -> Result<Vec<Workload>, Ste
         namespace: &namespace,
         versions: &versions,
     };
-    let all = workloads::observe(step, cluster, &injection).await?;
+    let all = workloads::observe(step, cluster, &injection, every).await?;
     keeps_sidecars(&all, wanted.as_deref())?;
     Ok(all)
 }
 
 /// The workloads that a restart would still change, one line each.
 async fn remaining(step: &Restart, cluster: &Cluster) -> Result<Vec<String>, StepError> {
-    let all = observe(step, cluster).await?;
+    let all = observe(step, cluster, false).await?;
     Ok(all
         .iter()
         .filter(|w| w.fate == Fate::Restart)
@@ -160,6 +167,7 @@ pub(super) async fn mark(
         verb: "patch".to_owned(),
         object: object.to_string(),
         detail: format!("restart: {ANNOTATION}={value}"),
+        before: None,
     };
     context
         .act(act, async {
@@ -171,7 +179,7 @@ pub(super) async fn mark(
 fn done(step: &Restart, all: &[Workload], restarted: &[String], word: &str) -> Done {
     let listed = |fates: &[Fate]| -> Value {
         all.iter()
-            .filter(|w| fates.contains(&w.fate))
+            .filter(|w| fates.contains(&w.fate) && !restarted.contains(&w.object.to_string()))
             .map(|w| json!({ "object": w.object.to_string(), "reason": w.reason }))
             .collect()
     };

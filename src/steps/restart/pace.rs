@@ -20,22 +20,24 @@ const LAG: Duration = Duration::from_secs(60);
 /// place. There may be fewer than before, and nothing tells so.
 const REST: Duration = Duration::from_secs(3);
 
-/// Restarts each workload that is due, in order but for those that must wait for a budget, and returns the names of those that it restarted itself.
+/// Restarts each workload that is due, in order but for those that must wait for a budget, and waits for all rollouts:
+/// also for those that an earlier attempt of the step has begun.
 pub(super) async fn restart(
     step: &Restart,
     cluster: &Cluster,
     context: &StepContext,
     due: &[&Workload],
     value: &str,
-) -> Result<Vec<String>, StepError> {
+) -> Result<(), StepError> {
     let limit = step
         .max_concurrent
         .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let guards = guards(cluster, &step.namespace).await?;
     let mut pace = Pace::new(step.per_minute);
-    let mut active: BTreeSet<ObjectRef> = BTreeSet::new();
-    let mut restarted = Vec::new();
-    let mut queue: VecDeque<&Workload> = due.iter().copied().collect();
+    let (begun, queue): (Vec<&Workload>, Vec<&Workload>) =
+        due.iter().copied().partition(|w| w.is_marked(value));
+    let mut active: BTreeSet<ObjectRef> = begun.iter().map(|w| w.object.clone()).collect();
+    let mut queue = VecDeque::from(queue);
     while !queue.is_empty() {
         while active.len() >= limit {
             ended(cluster, context, &mut active, Until::One).await?;
@@ -45,30 +47,39 @@ pub(super) async fn restart(
             break;
         };
         pace.spend(workload.pods.len());
-        // Only a resumed step can find its own mark.
-        if workload.template["annotations"][ANNOTATION] != value {
-            mark(cluster, context, &workload.object, value).await?;
-            restarted.push(workload.object.to_string());
-        }
+        mark(cluster, context, &workload.object, value).await?;
         active.insert(workload.object.clone());
     }
     while !active.is_empty() {
         ended(cluster, context, &mut active, Until::All).await?;
     }
     replaced(cluster, &step.namespace, due, value).await;
-    Ok(restarted)
+    Ok(())
 }
 
-/// Waits until the pods that were there before are seen to be gone, and as many new ones to be there: the watches of two
-/// kinds do not tell in step. Whether it is so is looked at later.
+/// Waits until the pods that were there before the restart are seen to be gone, and as many new ones to be there: the
+/// watches of two kinds do not tell in step. Whether it is so is looked at later.
 async fn replaced(cluster: &Cluster, namespace: &str, due: &[&Workload], mark: &str) {
+    // An earlier attempt may have begun the restart: what came with its mark is not old.
     let old: BTreeSet<&str> = due
         .iter()
-        .flat_map(|workload| workload.pods.iter().map(String::as_str))
+        .flat_map(|workload| &workload.pods)
+        .filter(|pod| pod.mark.as_deref() != Some(mark))
+        .map(|pod| pod.uid.as_str())
         .collect();
+    // In the middle of a rollout there may be more than there will be.
+    let wanted: usize = due
+        .iter()
+        .map(|workload| {
+            workload
+                .pods
+                .len()
+                .min(workload.replicas.unwrap_or(usize::MAX))
+        })
+        .sum();
     let is_new = |pod: &&Object| pod.value()["metadata"]["annotations"][ANNOTATION] == mark;
     let gone = |live: &[&Object]| !live.iter().any(|pod| old.contains(uid(pod)));
-    let there = |live: &[&Object]| live.iter().filter(|pod| is_new(pod)).count() >= old.len();
+    let there = |live: &[&Object]| live.iter().filter(|pod| is_new(pod)).count() >= wanted;
     // Neither too long a wait nor a refused watch says anything: what counts is the look that follows.
     if seen(cluster, namespace, LAG, gone).await {
         seen(cluster, namespace, REST, there).await;

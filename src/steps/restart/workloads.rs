@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::ANNOTATION;
 use crate::cluster::{Cluster, Object, ObjectRef, Selector};
 use crate::mesh::injection::{Mesh, Namespace, Proxy, ProxyKind, Verdict, is_gateway};
 use crate::mesh::version::Version;
@@ -36,12 +37,41 @@ pub(super) struct Workload {
     pub(super) gives: Option<String>,
     /// Its next pods would start without a sidecar, although a label asks for one.
     pub(super) dangling: bool,
-    /// The uids of its pods.
-    pub(super) pods: Vec<String>,
+    /// Its pods.
+    pub(super) pods: Vec<Pod>,
+    /// How many pods it is to have, where it says so itself.
+    pub(super) replicas: Option<usize>,
     /// Its pod template's metadata: budgets select by its labels, a restart marks its annotations.
     pub(super) template: Value,
     /// How many pods a rollout takes down at once, before new ones are ready.
     pub(super) unavailable: usize,
+}
+
+impl Workload {
+    /// Whether it was restarted with this mark, and can be.
+    pub(super) fn is_marked(&self, mark: &str) -> bool {
+        matches!(self.fate, Fate::Restart | Fate::Skip)
+            && self.template["annotations"][ANNOTATION] == mark
+    }
+}
+
+/// A pod of a workload.
+#[derive(Debug, Clone)]
+pub(super) struct Pod {
+    /// What tells it from another one of the same name.
+    pub(super) uid: String,
+    /// The mark of the restart that it came with.
+    pub(super) mark: Option<String>,
+}
+
+impl Pod {
+    fn of(pod: &Object) -> Self {
+        let mark = pod.value()["metadata"]["annotations"][ANNOTATION].as_str();
+        Self {
+            uid: uid(pod).to_owned(),
+            mark: mark.map(str::to_owned),
+        }
+    }
 }
 
 /// Why gateways are left alone.
@@ -63,11 +93,13 @@ pub(super) struct Injection<'a> {
     pub(super) versions: &'a BTreeMap<String, Version>,
 }
 
-/// Reads the workloads and pods of a namespace, and decides about each.
+/// Reads the workloads and pods of a namespace, and decides about each. `every` reads also those that have no pods: in the
+/// middle of a rollout a workload may have none.
 pub(super) async fn observe(
     step: &Restart,
     cluster: &Cluster,
     injection: &Injection<'_>,
+    every: bool,
 ) -> Result<Vec<Workload>, StepError> {
     let selector = Selector {
         labels: step.selector.clone(),
@@ -82,7 +114,7 @@ pub(super) async fn observe(
             .as_ref()
             .is_none_or(|kinds| kinds.contains(&kind));
         // Workloads without pods need no restart, and no request.
-        if !wanted || !pods.keys().any(|owner| owner.kind == name) {
+        if !wanted || !(every || pods.keys().any(|owner| owner.kind == name)) {
             pods.retain(|owner, _| owner.kind != name);
             continue;
         }
@@ -200,10 +232,6 @@ pub(super) fn is_live(pod: &Object) -> bool {
         && pod.value()["metadata"].get("deletionTimestamp").is_none()
 }
 
-fn uids(pods: &[Object]) -> Vec<String> {
-    pods.iter().map(|pod| uid(pod).to_owned()).collect()
-}
-
 /// What tells a pod from another one of the same name.
 pub(super) fn uid(pod: &Object) -> &str {
     pod.value()["metadata"]["uid"].as_str().unwrap_or_default()
@@ -220,7 +248,10 @@ fn decide(object: &Object, pods: &[Object], injection: &Injection<'_>) -> Worklo
         reason,
         gives: next.revision().map(str::to_owned),
         dangling: matches!(&next, Verdict::NotInjected(reason) if reason.is_dangling()),
-        pods: uids(pods),
+        pods: pods.iter().map(Pod::of).collect(),
+        replicas: spec["replicas"]
+            .as_u64()
+            .and_then(|replicas| usize::try_from(replicas).ok()),
         template: template["metadata"].clone(),
         unavailable: unavailable(object),
     }
@@ -321,7 +352,8 @@ fn decide_foreign(owner: &Owner, pods: &[Object], injection: &Injection<'_>) -> 
         reason,
         gives: None,
         dangling: false,
-        pods: uids(pods),
+        pods: pods.iter().map(Pod::of).collect(),
+        replicas: None,
         template: Value::Null,
         unavailable: 0,
     })

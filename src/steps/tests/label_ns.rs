@@ -122,3 +122,36 @@ async fn who_had_opted_out_is_told_of() {
         "namespace shop had opted out (istio-injection=disabled): its next pods get a sidecar"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_attempt_knows_what_stood_there_before_the_first() {
+    let with = || json!({ "namespace": "shop", "revision": "canary" });
+    let original = json!({ "istio-injection": "enabled", "istio.io/rev": null });
+    let earlier = |result| crate::journal::Earlier {
+        object: "Namespace/shop".to_owned(),
+        before: original.clone(),
+        result,
+    };
+    let mut mesh = Mesh::new();
+    mesh.run(Kind::LabelNs, with()).await.unwrap();
+    // The answer of the first attempt was lost: the labels tell that it was carried out.
+    mesh.attempt = 2;
+    mesh.earlier = vec![earlier(None)];
+    let done = mesh.run(Kind::LabelNs, with()).await.unwrap();
+    assert_eq!(done.outputs["before"]["shop"], original);
+    assert!(done.changed);
+    assert_eq!(done.message, "shop on canary");
+    assert_eq!(mesh.said(), ["patch Namespace/shop"], "once");
+
+    // It was refused, and somebody has changed the labels meanwhile: what stands there now stood there before.
+    let mut mesh = Mesh::new();
+    mesh.server.seed(&json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "labels": { "istio.io/rev": "default" } },
+    }));
+    mesh.earlier = vec![earlier(None)];
+    let done = mesh.run(Kind::LabelNs, with()).await.unwrap();
+    assert_eq!(
+        done.outputs["before"]["shop"],
+        json!({ "istio-injection": null, "istio.io/rev": "default" })
+    );
+}

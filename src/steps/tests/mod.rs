@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Done, Execute as _, Report, StepContext, StepError};
 use super::{Steps, Workspace};
 use crate::cluster::Cluster;
+use crate::journal::Earlier;
 use crate::lab::api::ApiServer;
 use crate::mesh::injection::shape::Shape;
 use crate::model::{Action, Kind, NodeId, RunId};
@@ -30,6 +31,9 @@ struct Mesh {
     steps: Steps,
     said: Arc<Mutex<Vec<String>>>,
     waited: Arc<Mutex<Vec<String>>>,
+    /// The attempt that is made, and what those before it intended.
+    attempt: u32,
+    earlier: Vec<Earlier>,
 }
 
 impl Mesh {
@@ -67,6 +71,8 @@ impl Mesh {
             steps: Steps::new(cluster, workspace),
             said: Arc::default(),
             waited: Arc::default(),
+            attempt: 1,
+            earlier: Vec::new(),
         }
     }
 
@@ -136,7 +142,9 @@ impl Mesh {
         let context = StepContext {
             run: RunId::new("run-1"),
             node: NodeId::new("step"),
-            attempt: 1,
+            attempt: self.attempt,
+            earlier: self.earlier.clone(),
+            changes: 0,
             began: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
             deadline: None,

@@ -152,3 +152,33 @@ async fn gateways_are_left_alone_and_named() {
         ["Deployment/shop/edge is left alone: a gateway: it moves in a step of its own"]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_attempt_tells_what_the_first_restarted_and_waits_for_no_pod_that_came_of_it() {
+    let mut mesh = Mesh::new();
+    mesh.attempt = 2;
+    label_canary(&mesh);
+    let annotated = json!({ "template": {
+        "metadata": { "labels": { "app": "web" }, "annotations": { "plan/restarted-by": "run-1/step" } },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+    } });
+    mesh.workload("web", "canary", &annotated);
+    let stored = mesh.server.object("pods", "shop", "web-1-a").unwrap();
+    let mut pod = (*stored).clone();
+    pod["metadata"]["annotations"]["plan/restarted-by"] = json!("run-1/step");
+    mesh.server.seed(&pod);
+    mesh.workload("moved", "canary", &json!({}));
+    let started = tokio::time::Instant::now();
+    let done = mesh
+        .run(Kind::Restart, json!({ "namespace": "shop" }))
+        .await
+        .unwrap();
+    assert_eq!(done.outputs["restarted"], json!(["Deployment/shop/web"]));
+    assert_eq!(
+        done.outputs["skipped"][0]["object"],
+        "Deployment/shop/moved"
+    );
+    assert!(done.changed);
+    assert!(mesh.said().is_empty(), "no second patch");
+    assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+}

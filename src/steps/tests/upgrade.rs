@@ -38,6 +38,8 @@ fn on_with_files(lab: &Lab, files: &Path, dry_run: bool) -> Mesh {
         steps: Steps::new(cluster, workspace),
         said: Arc::default(),
         waited: Arc::default(),
+        attempt: 1,
+        earlier: Vec::new(),
     }
 }
 
