@@ -31,17 +31,14 @@ pub fn judge(
     expected
         .iter()
         .map(|pod| {
-            let (verdict, detail) = judge_one(
-                pod,
-                seen.get(&pod.id).map_or(&[], Vec::as_slice),
-                target,
-                now,
-            );
+            let seen = seen.get(&pod.id).map_or(&[][..], Vec::as_slice);
+            let (verdict, detail) = judge_one(pod, seen, target, now);
             PodVerdict {
                 id: pod.id.clone(),
                 workload: pod.workload.clone(),
                 verdict,
                 detail,
+                settling: verdict == Verdict::Both && just_reconnected(seen, target, now).is_some(),
             }
         })
         .collect()
@@ -131,13 +128,16 @@ fn judge_one(
         .into_iter()
         .partition(|s| s.answer.revision == target.revision);
     match (here.first(), elsewhere.first()) {
-        (Some(_), Some(other)) => {
-            return (
-                Verdict::Both,
-                format!("still connected to {} as well", place(other)),
-            );
-        }
         (None, Some(other)) => return (Verdict::Old, format!("connected to {}", place(other))),
+        // Also the newest connection of all makes no other one undone: what is left behind goes away by itself, or stays.
+        (Some(_), _) => {
+            if let Some(other) = seen.iter().find(|s| s.answer.revision != target.revision) {
+                return (
+                    Verdict::Both,
+                    format!("still connected to {} as well", place(other)),
+                );
+            }
+        }
         _ => {}
     }
     if let Some(detail) = here.iter().find_map(|s| other_version(s, target)) {
@@ -150,17 +150,19 @@ fn judge_one(
     (Verdict::Moved, format!("connected to {on}"))
 }
 
-/// The connections that count. Shortly after a proxy reconnected the old connection is still listed: within the settle
-/// window only the newest counts.
+/// The connections by which a proxy's state is told. Shortly after it reconnected the old connection is still listed:
+/// within the settle window only the newest counts.
 fn settled<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Vec<Seen<'a>> {
-    let newest = seen
+    just_reconnected(seen, target, now).map_or_else(|| seen.to_vec(), |newest| vec![newest])
+}
+
+/// The newest of several connections, where it is so new that the others may be what is left of it.
+fn just_reconnected<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Option<Seen<'a>> {
+    let (since, newest) = seen
         .iter()
         .filter_map(|s| Some((s.since?, s)))
-        .max_by_key(|(since, _)| *since);
-    match newest {
-        Some((since, newest)) if seen.len() > 1 && age(now, since) < target.settle => vec![*newest],
-        _ => seen.to_vec(),
-    }
+        .max_by_key(|(since, _)| *since)?;
+    (seen.len() > 1 && age(now, since) < target.settle).then_some(*newest)
 }
 
 /// Why a proxy rejects its configuration: as syncz tells it, or else, where it looks like a missing answer there, as the

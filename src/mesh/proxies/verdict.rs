@@ -160,4 +160,6 @@ pub struct PodVerdict {
     pub verdict: Verdict,
     /// Why, for people.
     pub detail: String,
+    /// Whether it is on both only because it has just reconnected, as far as can be told: that passes, or stays.
+    pub settling: bool,
 }

@@ -75,6 +75,31 @@ async fn pods_without_the_proxy_that_a_label_asks_for_are_missing() {
     assert_eq!(bare.expect("its verdict")["verdict"], "MISSING");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_also_on_the_old_istiod_is_waited_for_and_then_told() {
+    for settle in ["10s", "5m"] {
+        let mut scenario = Scenario::new("shop").fit(&"1.28.2".parse().unwrap(), ["shop"]);
+        let both = json!({ "on": { "name": "cart-*", "revision": "canary" }, "proxy": "both" });
+        scenario.pods.push(serde_json::from_value(both).unwrap());
+        let lab = scenario.open(0).await.unwrap();
+        let mesh = on(&lab);
+        let [moved @ .., (verify, mut with)] = migration("1.29.1");
+        for (kind, with) in moved {
+            mesh.run(kind, with).await.unwrap();
+        }
+        with["settle"] = json!(settle);
+        let error = mesh.run(verify, with).await.unwrap_err();
+        let message = &error.failure.message;
+        assert!(message.ends_with("are not on canary: 2 BOTH"), "{message}");
+        let detail = &error.failure.details[0];
+        assert!(
+            detail.starts_with("BOTH    cart-")
+                && detail.contains("still connected to default (istiod-"),
+            "{detail}"
+        );
+    }
+}
+
 /// What `via: envoy` says of each pod of the shop once its proxies, which behave so, are on 1.6.
 async fn judged_by_envoy(behaviour: &str) -> Vec<String> {
     let mut scenario = Scenario::new("shop").fit(&"1.5.10".parse().unwrap(), ["shop"]);

@@ -103,12 +103,14 @@ pub(super) async fn probe(
 
 /// Whether waiting longer is not needed, or cannot help: each proxy had its time to connect, to leave, and to acknowledge.
 fn is_final(verdicts: &[PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
-    let stale = verdicts.iter().any(|v| v.verdict == Verdict::Stale);
-    let patience = if stale {
-        step.settle.0.max(step.stale_after.0)
-    } else {
-        step.settle.0
-    };
+    let mut patience = step.settle.0;
+    if verdicts.iter().any(|v| v.verdict == Verdict::Stale) {
+        patience = patience.max(step.stale_after.0);
+    }
+    if verdicts.iter().any(|v| v.settling) {
+        // One that reconnects again and again would settle never.
+        patience = patience.max(step.settle.0.saturating_mul(2));
+    }
     waited >= patience || verdicts.iter().all(|v| v.verdict.is_done())
 }
 

@@ -167,8 +167,8 @@ fn both() {
     );
     assert_eq!(
         verdict(&[on("default", Some(900)), on("canary", Some(5))]).0,
-        Verdict::Moved,
-        "it has just reconnected"
+        Verdict::Both,
+        "also right after it reconnected"
     );
     assert_eq!(
         verdict(&[on("default", Some(5)), on("canary", Some(60))]).0,
@@ -182,8 +182,23 @@ fn both() {
     );
     assert_eq!(
         verdict(&[on("default", None), on("canary", Some(5))]).0,
-        Verdict::Moved
+        Verdict::Both
     );
+}
+
+#[test]
+fn who_is_on_both_settles_as_long_as_the_newest_connection_is_young() {
+    let settles = |seconds: i64| {
+        let on = |revision: &str, seconds| {
+            let connections = vec![connection("api-1", seconds)];
+            answer(revision, vec![entry("api-1")], Some(connections))
+        };
+        let answers = [on("default", 900), on("canary", seconds)];
+        let verdict = judge(&[expected("api-1")], &answers, &target(), now()).remove(0);
+        assert_eq!(verdict.verdict, Verdict::Both);
+        verdict.settling
+    };
+    assert_eq!([29, 30].map(settles), [true, false]);
 }
 
 #[test]
@@ -325,6 +340,7 @@ fn a_workload_is_as_far_as_its_last_pod() {
         workload: workload.into(),
         verdict,
         detail: name.into(),
+        settling: false,
     };
     let summary = summarise(&[
         pod("web-1", "deployment/web", Verdict::Skipped),
