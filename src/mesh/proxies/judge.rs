@@ -119,7 +119,7 @@ fn judge_one(
     }
     let current = settled(seen, target, now);
     if current.is_empty() {
-        return (Verdict::Missing, "connected to no istiod".to_owned());
+        return (Verdict::Missing, unlisted(target));
     }
     if let Some(detail) = current.iter().find_map(|s| rejection(s)) {
         return (Verdict::Error, detail);
@@ -163,6 +163,15 @@ fn just_reconnected<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> O
         .filter_map(|s| Some((s.since?, s)))
         .max_by_key(|(since, _)| *since)?;
     (seen.len() > 1 && age(now, since) < target.settle).then_some(*newest)
+}
+
+/// Why a proxy counts as connected to no istiod.
+fn unlisted(target: &Target) -> String {
+    if target.silent.is_empty() {
+        return "connected to no istiod".to_owned();
+    }
+    let silent = target.silent.join(", ");
+    format!("connected to no istiod that answers; no answer from {silent}")
 }
 
 /// Why a proxy rejects its configuration: as syncz tells it, or else, where it looks like a missing answer there, as the
@@ -225,11 +234,12 @@ fn unanswered(seen: &Seen<'_>, target: &Target, now: Timestamp) -> Option<String
         .filter(|(_, state)| state.is_pending())
         .find_map(|(kind, state)| {
             let essential = matches!(kind, XdsType::Cds | XdsType::Lds);
-            let Some(waited) = state.sent_at.map(|at| age(now, at)) else {
+            let Some(at) = state.sent_at else {
                 return Some(format!("{kind} of {on} unanswered"));
             };
-            (essential || waited >= target.stale_after)
-                .then(|| format!("{kind} of {on} unanswered for {} s", waited.as_secs()))
+            // Since when, not for how long: a reason that stays the same is told once.
+            (essential || age(now, at) >= target.stale_after)
+                .then(|| format!("{kind} of {on} unanswered since {at:.0}"))
         })
 }
 

@@ -95,6 +95,8 @@ pub struct Target {
     pub settle: Duration,
     /// For how long a proxy may leave a configuration unanswered.
     pub stale_after: Duration,
+    /// The istiods that could not be asked: who is connected to them is not known.
+    pub silent: Vec<String>,
 }
 
 /// The verdict on a pod or workload, the worst first.

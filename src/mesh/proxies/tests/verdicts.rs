@@ -53,6 +53,24 @@ fn missing() {
 }
 
 #[test]
+fn missing_may_be_on_an_istiod_that_is_silent() {
+    let mut target = target();
+    target.silent = vec!["istiod-canary-1 (canary)".into()];
+    let answers = [answer("canary", vec![entry("api-1")], None)];
+    let pods = ["api-1", "api-2"].map(expected);
+    let verdicts = judge(&pods, &answers, &target, now());
+    let verdicts = verdicts.iter().map(|v| (v.verdict, v.detail.as_str()));
+    let silent = "connected to no istiod that answers; no answer from istiod-canary-1 (canary)";
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [
+            (Verdict::Moved, "connected to canary (istiod-canary-0)"),
+            (Verdict::Missing, silent)
+        ]
+    );
+}
+
+#[test]
 fn skipped() {
     let skip = ExpectedProxy {
         skip: Some("uses the host's network".into()),
@@ -297,7 +315,7 @@ fn stale() {
         with(XdsType::Rds, Some(20)),
         (
             Verdict::Stale,
-            "RDS of canary (istiod-canary-0) unanswered for 20 s".into()
+            "RDS of canary (istiod-canary-0) unanswered since 2026-11-23T01:34:40Z".into()
         )
     );
     assert_eq!(
