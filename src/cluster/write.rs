@@ -181,6 +181,20 @@ impl Cluster {
         Ok(Applied { after, changed })
     }
 
+    /// What the server would make of an apply; `None` where it cannot tell yet, since the object's kind or namespace comes
+    /// with the same rendering, or since a webhook in between knows no dry runs.
+    pub async fn try_apply(
+        &self,
+        object: &Object,
+        take_over: bool,
+    ) -> Result<Option<Object>, ClusterError> {
+        match self.send_apply(object, take_over, true).await {
+            Ok(after) => Ok(Some(after)),
+            Err(error) if error.is_not_found() || knows_no_dry_run(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The fields of an object that other managers own with other values: none where an apply would go through.
     pub async fn conflicts(&self, object: &Object) -> Result<Vec<String>, ClusterError> {
         match self.send_apply(object, false, true).await {
@@ -246,10 +260,14 @@ impl Cluster {
                     .is_some_and(|namespace| overlay.makes_namespace(namespace))
                     || overlay.makes_kind(object.api_version(), object.kind())
             }
-            ErrorClass::Invalid => error.message.contains("does not support dry run"),
-            _ => false,
+            _ => knows_no_dry_run(error),
         }
     }
+}
+
+/// Whether a webhook that the write would go through has side effects (`admission/plugin/webhook/errors`).
+fn knows_no_dry_run(error: &ClusterError) -> bool {
+    error.class == ErrorClass::Invalid && error.message.contains("does not support dry run")
 }
 
 /// Whether two states of an object differ in more than what the server counts and notes.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use super::context::StepError;
 use super::survey::revision_of;
 use crate::cluster::{Cluster, ClusterError, HttpAnswer, HttpRequest, Object, ObjectRef, Selector};
+use crate::event::FailureClass;
 use crate::mesh::istiod::Names;
 use crate::mesh::proxies::{EndpointAnswer, Metrics, parse_connections, parse_syncz};
 use crate::mesh::version::Version;
@@ -19,6 +21,8 @@ pub(super) const MONITORING: u16 = 15014;
 pub(super) const HTTP: u16 = 8080;
 /// The audience of the tokens that istiod's debug endpoints take (`pilot/pkg/xds/debug.go`).
 const AUDIENCE: &str = "istio-ca";
+/// The longest that one request to an istiod may take: one that is stuck must not keep the others' answers back.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long such a token is good for, in seconds: longer than any one question.
 const TOKEN_SECONDS: u32 = 600;
 
@@ -116,9 +120,15 @@ impl Replica {
         port: u16,
         request: &HttpRequest,
     ) -> Result<HttpAnswer, StepError> {
-        let answer = cluster
-            .http(&self.namespace, &self.pod, port, request)
-            .await;
+        let answer = cluster.http(&self.namespace, &self.pod, port, request);
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        let answer = answer.map_err(|_| {
+            let (path, seconds) = (&request.path, PATIENCE.as_secs());
+            StepError::transient(format!(
+                "{} does not answer to {path} within {seconds} s",
+                self.pod
+            ))
+        })?;
         answer.map_err(|error| {
             if error.is_not_found() {
                 StepError::transient(error.message)
@@ -185,7 +195,27 @@ fn number(text: &str) -> &str {
 pub(super) struct Rounds(Mutex<BTreeMap<String, Arc<Round>>>);
 
 /// What every replica of every revision said in one round.
-pub(super) type Answers = Arc<Vec<EndpointAnswer>>;
+pub(super) type Answers = Arc<Heard>;
+
+/// One round: who answered what, and who did not.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What was answered.
+    pub(super) answers: Vec<EndpointAnswer>,
+    /// Who could not be asked, for a reason that may pass.
+    pub(super) silent: Vec<Silent>,
+}
+
+/// A replica that could not be asked.
+#[derive(Debug)]
+pub(super) struct Silent {
+    /// Its revision.
+    pub(super) revision: String,
+    /// Its pod.
+    pub(super) pod: String,
+    /// The reason that says so.
+    pub(super) why: String,
+}
 
 /// The rounds in one namespace.
 #[derive(Debug, Default)]
@@ -227,7 +257,22 @@ async fn ask_all(cluster: &Cluster, istio_namespace: &str) -> Result<Answers, St
         .iter()
         .map(|replica| replica.answer(cluster))
         .collect();
-    Ok(Arc::new(try_join_all(questions).await?))
+    let mut heard = Heard::default();
+    for (replica, answer) in replicas.iter().zip(join_all(questions).await) {
+        match answer {
+            Ok(answer) => heard.answers.push(answer),
+            // What one does not tell is no reason to doubt what the others tell.
+            Err(error) if error.failure.class == FailureClass::Transient => {
+                heard.silent.push(Silent {
+                    revision: replica.revision.clone(),
+                    pod: replica.pod.clone(),
+                    why: unreachable(replica, &error),
+                });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Arc::new(heard))
 }
 
 /// The reason that says why a replica cannot be asked yet, for a wait.

@@ -167,7 +167,7 @@ fn times_leave_room_for_what_they_bound() {
         ("timeout: 0s, with: { soak: 0s }", vec!["0s, P0204"]),
         ("timeout: {}, with: { soak: 1s }", vec!["{}, P0204"]),
         (
-            "timeout: { attempt: 2m, total: 1s }, with: { soak: 1s }",
+            "timeout: { attempt: 2m, total: 1s }, with: { http: { url: http://a } }",
             vec!["2m, P0204"],
         ),
         ("timeout: 1m, with: { soak: 2m }", vec!["2m } P0204"]),

@@ -31,17 +31,14 @@ pub fn judge(
     expected
         .iter()
         .map(|pod| {
-            let (verdict, detail) = judge_one(
-                pod,
-                seen.get(&pod.id).map_or(&[], Vec::as_slice),
-                target,
-                now,
-            );
+            let seen = seen.get(&pod.id).map_or(&[][..], Vec::as_slice);
+            let (verdict, detail) = judge_one(pod, seen, target, now);
             PodVerdict {
                 id: pod.id.clone(),
                 workload: pod.workload.clone(),
                 verdict,
                 detail,
+                settling: verdict == Verdict::Both && just_reconnected(seen, target, now).is_some(),
             }
         })
         .collect()
@@ -122,7 +119,7 @@ fn judge_one(
     }
     let current = settled(seen, target, now);
     if current.is_empty() {
-        return (Verdict::Missing, "connected to no istiod".to_owned());
+        return (Verdict::Missing, unlisted(target));
     }
     if let Some(detail) = current.iter().find_map(|s| rejection(s)) {
         return (Verdict::Error, detail);
@@ -131,13 +128,16 @@ fn judge_one(
         .into_iter()
         .partition(|s| s.answer.revision == target.revision);
     match (here.first(), elsewhere.first()) {
-        (Some(_), Some(other)) => {
-            return (
-                Verdict::Both,
-                format!("still connected to {} as well", place(other)),
-            );
-        }
         (None, Some(other)) => return (Verdict::Old, format!("connected to {}", place(other))),
+        // Also the newest connection of all makes no other one undone: what is left behind goes away by itself, or stays.
+        (Some(_), _) => {
+            if let Some(other) = seen.iter().find(|s| s.answer.revision != target.revision) {
+                return (
+                    Verdict::Both,
+                    format!("still connected to {} as well", place(other)),
+                );
+            }
+        }
         _ => {}
     }
     if let Some(detail) = here.iter().find_map(|s| other_version(s, target)) {
@@ -150,17 +150,28 @@ fn judge_one(
     (Verdict::Moved, format!("connected to {on}"))
 }
 
-/// The connections that count. Shortly after a proxy reconnected the old connection is still listed: within the settle
-/// window only the newest counts.
+/// The connections by which a proxy's state is told. Shortly after it reconnected the old connection is still listed:
+/// within the settle window only the newest counts.
 fn settled<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Vec<Seen<'a>> {
-    let newest = seen
+    just_reconnected(seen, target, now).map_or_else(|| seen.to_vec(), |newest| vec![newest])
+}
+
+/// The newest of several connections, where it is so new that the others may be what is left of it.
+fn just_reconnected<'a>(seen: &[Seen<'a>], target: &Target, now: Timestamp) -> Option<Seen<'a>> {
+    let (since, newest) = seen
         .iter()
         .filter_map(|s| Some((s.since?, s)))
-        .max_by_key(|(since, _)| *since);
-    match newest {
-        Some((since, newest)) if seen.len() > 1 && age(now, since) < target.settle => vec![*newest],
-        _ => seen.to_vec(),
+        .max_by_key(|(since, _)| *since)?;
+    (seen.len() > 1 && age(now, since) < target.settle).then_some(*newest)
+}
+
+/// Why a proxy counts as connected to no istiod.
+fn unlisted(target: &Target) -> String {
+    if target.silent.is_empty() {
+        return "connected to no istiod".to_owned();
     }
+    let silent = target.silent.join(", ");
+    format!("connected to no istiod that answers; no answer from {silent}")
 }
 
 /// Why a proxy rejects its configuration: as syncz tells it, or else, where it looks like a missing answer there, as the
@@ -223,11 +234,12 @@ fn unanswered(seen: &Seen<'_>, target: &Target, now: Timestamp) -> Option<String
         .filter(|(_, state)| state.is_pending())
         .find_map(|(kind, state)| {
             let essential = matches!(kind, XdsType::Cds | XdsType::Lds);
-            let Some(waited) = state.sent_at.map(|at| age(now, at)) else {
+            let Some(at) = state.sent_at else {
                 return Some(format!("{kind} of {on} unanswered"));
             };
-            (essential || waited >= target.stale_after)
-                .then(|| format!("{kind} of {on} unanswered for {} s", waited.as_secs()))
+            // Since when, not for how long: a reason that stays the same is told once.
+            (essential || age(now, at) >= target.stale_after)
+                .then(|| format!("{kind} of {on} unanswered since {at:.0}"))
         })
 }
 

@@ -95,6 +95,8 @@ pub struct Target {
     pub settle: Duration,
     /// For how long a proxy may leave a configuration unanswered.
     pub stale_after: Duration,
+    /// The istiods that could not be asked: who is connected to them is not known.
+    pub silent: Vec<String>,
 }
 
 /// The verdict on a pod or workload, the worst first.
@@ -160,4 +162,6 @@ pub struct PodVerdict {
     pub verdict: Verdict,
     /// Why, for people.
     pub detail: String,
+    /// Whether it is on both only because it has just reconnected, as far as can be told: that passes, or stays.
+    pub settling: bool,
 }

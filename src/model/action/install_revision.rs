@@ -8,6 +8,9 @@ use super::istio_system;
 use crate::model::id::DNS_LABEL;
 
 /// Renders a control plane and applies it beside the old one, without moving any workload.
+///
+/// Before the first write it judges the rendering: one control plane of that revision and version and nothing else, a hop
+/// that Istio supports from what is live, every pod injected by whom it was before, and each object tried by the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstallRevision {
@@ -20,7 +23,7 @@ pub struct InstallRevision {
     /// What renders the manifests.
     #[serde(default)]
     pub source: Source,
-    /// The istioctl or helm to use; otherwise `istioctl-VERSION`, then `istioctl` on the PATH.
+    /// The istioctl or helm to use, and no other; otherwise `istioctl-VERSION`, then `istioctl` on the PATH.
     #[serde(default)]
     pub binary: Option<String>,
     /// The directory of the charts, relative to the plan: istioctl's --charts before 1.7, --manifests since; helm's charts.
@@ -46,7 +49,7 @@ pub struct InstallRevision {
     #[serde(default)]
     #[schemars(inner(regex(pattern = r"^[^/\s]+/[^/\s]+$")))]
     pub take_over: Vec<String>,
-    /// The namespace of the control plane.
+    /// The namespace of the control plane; made first where it is missing.
     #[serde(default = "istio_system")]
     #[schemars(regex(pattern = DNS_LABEL))]
     pub istio_namespace: String,

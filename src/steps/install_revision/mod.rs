@@ -4,7 +4,9 @@
 //! not: it creates the tag `default`, forces field ownership, and upgrades gateways in place (istio/istio#26019).
 
 mod binary;
-mod guard;
+mod contents;
+mod forward;
+mod inert;
 mod render;
 
 use std::collections::BTreeSet;
@@ -13,9 +15,10 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
 use super::context::{Done, Probe, StepContext, StepError};
-use crate::cluster::{Applied, Cluster, Object, ObjectRef, patience};
+use super::survey;
+use crate::cluster::{Applied, Cluster, ClusterError, ErrorClass, Object, ObjectRef, patience};
 use crate::event::{Act, FailureClass, Outputs};
-use crate::mesh::istiod::{Names, owned_fields};
+use crate::mesh::istiod::{DEFAULT, Names, owned_fields};
 use crate::model::action::InstallRevision;
 use crate::model::counted;
 use crate::model::glob;
@@ -33,19 +36,20 @@ pub(super) async fn run(
     context: &StepContext,
 ) -> Result<Done, StepError> {
     let objects = prepare(step, cluster, workspace, context).await?;
-    let before = guard::injectors_by_namespace(cluster).await?;
-    guard::stays_inert(cluster, &objects).await?;
-    conflicts(step, cluster, &objects).await?;
+    let witnesses = inert::Witnesses::gather(cluster).await?;
+    witnesses.would_stay(&objects)?;
+    has_service(step, cluster, &objects).await?;
+    let mut changed = usize::from(make_namespace(step, cluster, context, &objects).await?);
+    // What the server makes of a configuration may be more than what is rendered: others own parts of it.
+    witnesses.would_stay(&rehearse(step, cluster, &objects).await?)?;
     if cluster.is_dry_run() {
         name_previous_managers(step, cluster, context, &objects).await?;
     }
-    let mut changed = 0_usize;
     for object in &objects {
         let applied = apply(step, cluster, context, object).await?;
         changed += usize::from(applied.changed);
     }
-    guard::stayed(&before, &guard::injectors_by_namespace(cluster).await?)?;
-    guard::services_exist(step, cluster).await?;
+    witnesses.have_stayed(cluster).await?;
     // What an earlier attempt changed is a change of this step.
     let earlier = usize::try_from(context.changes).unwrap_or(usize::MAX);
     Ok(done(step, &objects, changed.saturating_add(earlier)))
@@ -59,6 +63,9 @@ pub(super) async fn probe(
     context: &StepContext,
 ) -> Result<Probe, StepError> {
     let objects = prepare(step, cluster, workspace, context).await?;
+    if cluster.get(&home(step)).await?.is_none() {
+        return Ok(Probe::Open(vec![format!("{} is not there", home(step))]));
+    }
     let looks = objects
         .iter()
         .map(|object| cluster.apply_as_dry_run(object, takes_over(step, object)));
@@ -82,8 +89,13 @@ pub(super) async fn prepare(
     workspace: &Workspace,
     context: &StepContext,
 ) -> Result<Vec<Object>, StepError> {
-    let mut objects = render::render(step, workspace, context).await?;
-    guard::refuse(step, cluster, &objects).await?;
+    let version = render::version(step)?;
+    let objects = render::render(step, &version, workspace, context).await?;
+    contents::check(step, &version, &objects)?;
+    is_no_tag(step, cluster).await?;
+    let live = survey::versions(cluster, &step.istio_namespace).await?;
+    forward::check_hop(step, &version, &live)?;
+    let mut objects = forward::forward_only(&version, &live, cluster, context, objects).await?;
     objects.sort_by_key(|object| (rank(object.kind()), object.kind().to_owned()));
     at_once(
         objects
@@ -156,31 +168,133 @@ fn rank(kind: &str) -> u8 {
     }
 }
 
-/// Every conflict at once, before anything is applied.
-async fn conflicts(
+async fn is_no_tag(step: &InstallRevision, cluster: &Cluster) -> Result<(), StepError> {
+    let mesh = survey::injection(cluster).await?;
+    let targets = mesh.targets();
+    let same = targets
+        .tags()
+        .find(|(tag, _)| *tag == step.revision && step.revision != DEFAULT);
+    match same {
+        Some((tag, revision)) => Err(StepError::failed(format!(
+            "`{tag}` is a tag of revision {revision}: a revision cannot have the same name"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The namespace of the control plane.
+fn home(step: &InstallRevision) -> ObjectRef {
+    ObjectRef::cluster("v1", "Namespace", &step.istio_namespace)
+}
+
+/// The new control plane can be reached: its Service comes with the rendering, or is there.
+async fn has_service(
     step: &InstallRevision,
     cluster: &Cluster,
     objects: &[Object],
 ) -> Result<(), StepError> {
-    let kept: Vec<&Object> = objects
+    let name = Names::new(&step.revision, &step.istio_namespace).istiod();
+    let service = ObjectRef::namespaced("v1", "Service", &step.istio_namespace, &name);
+    let comes = objects
         .iter()
-        .filter(|object| !takes_over(step, object))
-        .collect();
-    let fields = at_once(kept.iter().map(|object| cluster.conflicts(object))).await?;
-    let found: Vec<String> = kept
-        .iter()
-        .zip(fields)
-        .flat_map(|(object, fields)| {
-            fields
-                .into_iter()
-                .map(|field| format!("{}: {field}", ObjectRef::from(*object)))
-        })
-        .collect();
-    if found.is_empty() {
+        .any(|object| ObjectRef::from(object) == service);
+    if comes || cluster.get(&service).await?.is_some() {
         return Ok(());
     }
-    Err(StepError::failed(format!("{} fields belong to other field managers", found.len()))
-        .details(found)
+    Err(
+        StepError::failed(format!("the rendering brings no Service {name}"))
+            .help("does the revision in the values agree with the step's?"),
+    )
+}
+
+/// Makes the namespace where it is missing, as `istioctl install` does: without it the server tries nothing. Gives
+/// whether it did.
+async fn make_namespace(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    context: &StepContext,
+    objects: &[Object],
+) -> Result<bool, StepError> {
+    let home = home(step);
+    if cluster.get(&home).await?.is_some() {
+        return Ok(false);
+    }
+    if let Some(rendered) = objects
+        .iter()
+        .find(|object| ObjectRef::from(*object) == home)
+    {
+        apply(step, cluster, context, rendered).await?;
+        return Ok(true);
+    }
+    let bare =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": home.name } });
+    apply(step, cluster, context, &Object::new(bare)).await?;
+    Ok(true)
+}
+
+/// What the server says of one object.
+enum Tried {
+    /// It would take it, and make this of it.
+    Taken(Object),
+    /// These fields are another manager's.
+    Owned(Vec<String>),
+    /// It would not take it, and why.
+    Refused(String),
+}
+
+async fn rehearse_one(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    object: &Object,
+) -> Result<Tried, ClusterError> {
+    let name = ObjectRef::from(object);
+    match cluster.try_apply(object, takes_over(step, object)).await {
+        Ok(tried) => Ok(Tried::Taken(tried.unwrap_or_else(|| object.clone()))),
+        Err(error) => match &error.class {
+            ErrorClass::FieldManager(fields) => {
+                let fields = fields.iter().map(|field| format!("{name}: {field}"));
+                Ok(Tried::Owned(fields.collect()))
+            }
+            ErrorClass::Denied | ErrorClass::Invalid => {
+                Ok(Tried::Refused(format!("{name}: {error}")))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+/// Lets the server try every object before the first is written: what it refuses and what others own is told in one go.
+/// Gives what it would make of each.
+async fn rehearse(
+    step: &InstallRevision,
+    cluster: &Cluster,
+    objects: &[Object],
+) -> Result<Vec<Object>, StepError> {
+    let tries = objects
+        .iter()
+        .map(|object| rehearse_one(step, cluster, object));
+    let (mut tried, mut owned, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for one in at_once(tries).await? {
+        match one {
+            Tried::Taken(object) => tried.push(object),
+            Tried::Owned(fields) => owned.extend(fields),
+            Tried::Refused(why) => refused.push(why),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(StepError::failed(format!(
+            "the server refuses {} of {}",
+            refused.len(),
+            counted(objects.len(), "object")
+        ))
+        .details(refused)
+        .help("mend what it says, or get the permission; nothing was applied"));
+    }
+    if owned.is_empty() {
+        return Ok(tried);
+    }
+    Err(StepError::failed(format!("{} fields belong to other field managers", owned.len()))
+        .details(owned)
         .help("where the take-over is right, name the objects in `take_over: [KIND/NAME]`; nothing was applied"))
 }
 
@@ -267,7 +381,7 @@ async fn apply_once(
         .act(act, async {
             let applied = cluster.apply(object, take_over).await?;
             let changed = applied.changed;
-            Ok::<_, crate::cluster::ClusterError>((applied, changed))
+            Ok::<_, ClusterError>((applied, changed))
         })
         .await
 }

@@ -36,12 +36,8 @@ pub struct Workspace {
     pub simulated: Option<Simulated>,
 }
 
-/// Renders the control plane. Starts istioctl or helm, and changes nothing.
-pub(super) async fn render(
-    step: &InstallRevision,
-    workspace: &Workspace,
-    context: &StepContext,
-) -> Result<Vec<Object>, StepError> {
+/// The version asked for, which must know the revision.
+pub(super) fn version(step: &InstallRevision) -> Result<Version, StepError> {
     let version: Version = step
         .version
         .parse()
@@ -51,17 +47,27 @@ pub(super) async fn render(
             "Istio {version} knows no revisions: they came with 1.6"
         )));
     }
+    Ok(version)
+}
+
+/// Renders the control plane. Starts istioctl or helm, and changes nothing.
+pub(super) async fn render(
+    step: &InstallRevision,
+    version: &Version,
+    workspace: &Workspace,
+    context: &StepContext,
+) -> Result<Vec<Object>, StepError> {
     if let Some(simulated) = &workspace.simulated
-        && let Some(missing) = missing(step, &version, workspace).await
+        && let Some(missing) = missing(step, version, workspace).await
     {
         context.note(format!(
             "the lab renders a minimal control plane: there is no {missing}"
         ));
-        let objects = (simulated.render)(&version, &step.revision).map_err(StepError::failed)?;
+        let objects = (simulated.render)(version, &step.revision).map_err(StepError::failed)?;
         return Ok(objects.into_iter().map(Object::new).collect());
     }
     let texts = match step.source {
-        Source::Istioctl => vec![istioctl(step, &version, workspace, context).await?],
+        Source::Istioctl => vec![istioctl(step, version, workspace, context).await?],
         Source::Helm => helm(step, workspace, context).await?,
         Source::Manifests => manifests(step, workspace)?,
     };

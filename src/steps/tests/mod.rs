@@ -1,6 +1,7 @@
 //! The steps on the embedded API server: what they read, change, refuse and say.
 
 mod gate;
+mod install;
 mod label_ns;
 mod precheck;
 mod requests;

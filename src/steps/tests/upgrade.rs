@@ -22,7 +22,7 @@ pub(super) fn on(lab: &Lab) -> Mesh {
     on_with_files(lab, Path::new("."), false)
 }
 
-fn on_with_files(lab: &Lab, files: &Path, dry_run: bool) -> Mesh {
+pub(super) fn on_with_files(lab: &Lab, files: &Path, dry_run: bool) -> Mesh {
     let workspace = Workspace {
         files: files.into(),
         root: files.into(),

@@ -53,6 +53,7 @@ async fn judge(
         workload: pod.workload.clone(),
         verdict,
         detail,
+        settling: false,
     })
 }
 

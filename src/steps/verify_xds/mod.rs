@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::context::{Done, Probe, StepContext, StepError};
-use super::istiods::{Rounds, cluster_id, replicas};
+use super::istiods::{Heard, Rounds, cluster_id, replicas};
 use super::label_ns::resolve;
 use super::survey;
 use crate::cluster::{Cluster, Selector};
@@ -41,8 +41,8 @@ pub(super) async fn run(
     loop {
         let waited = started.elapsed();
         let now = later(context.now, waited);
-        let settles = |verdicts: &[PodVerdict]| is_final(verdicts, waited, step);
-        let verdicts = match round(step, cluster, rounds, &revision, now, settles).await {
+        let settles = |judged: &Judged| is_final(judged, waited, step);
+        let judged = match round(step, cluster, rounds, &revision, now, settles).await {
             // An istiod that is just being replaced: whoever is there then answers the next round.
             Err(error)
                 if error.failure.class == FailureClass::Transient && waited < step.settle.0 =>
@@ -51,17 +51,38 @@ pub(super) async fn run(
                 tokio::time::sleep(ROUND).await;
                 continue;
             }
-            verdicts => verdicts?,
+            judged => judged?,
         };
-        let open = || verdicts.iter().filter(|v| !v.verdict.is_done());
-        if open().next().is_none() {
-            return Ok(done(step, &verdicts));
+        if settles(&judged) {
+            if judged.open().next().is_some() {
+                return Err(failed(step, &judged));
+            }
+            for silent in &judged.silent {
+                context.note(format!("{silent}; who is on it as well is not known"));
+            }
+            return Ok(done(step, &judged.verdicts));
         }
-        if settles(&verdicts) {
-            return Err(failed(step, &verdicts));
-        }
-        context.waiting(open().map(line).collect());
+        context.waiting(judged.reasons());
         tokio::time::sleep(ROUND).await;
+    }
+}
+
+/// What one round of questions gave.
+struct Judged {
+    verdicts: Vec<PodVerdict>,
+    /// Why some istiods could not be asked.
+    silent: Vec<String>,
+}
+
+impl Judged {
+    fn open(&self) -> impl Iterator<Item = &PodVerdict> {
+        self.verdicts.iter().filter(|v| !v.verdict.is_done())
+    }
+
+    /// Why it is not all as it should be.
+    fn reasons(&self) -> Vec<String> {
+        let silent = self.silent.iter().cloned();
+        silent.chain(self.open().map(line)).collect()
     }
 }
 
@@ -85,12 +106,8 @@ pub(super) async fn probe(
     context: &StepContext,
 ) -> Result<Probe, StepError> {
     let revision = resolve(&survey::injection(cluster).await?, &step.revision)?;
-    let verdicts = round(step, cluster, rounds, &revision, context.now, |_| true).await?;
-    let open: Vec<String> = verdicts
-        .iter()
-        .filter(|v| !v.verdict.is_done())
-        .map(line)
-        .collect();
+    let judged = round(step, cluster, rounds, &revision, context.now, |_| true).await?;
+    let open = judged.reasons();
     Ok(if open.is_empty() {
         Probe::Done(format!(
             "every proxy of {} is on {}",
@@ -101,15 +118,19 @@ pub(super) async fn probe(
     })
 }
 
-/// Whether waiting longer is not needed, or cannot help: each proxy had its time to connect, to leave, and to acknowledge.
-fn is_final(verdicts: &[PodVerdict], waited: Duration, step: &VerifyXds) -> bool {
-    let stale = verdicts.iter().any(|v| v.verdict == Verdict::Stale);
-    let patience = if stale {
-        step.settle.0.max(step.stale_after.0)
-    } else {
-        step.settle.0
-    };
-    waited >= patience || verdicts.iter().all(|v| v.verdict.is_done())
+/// Whether waiting longer is not needed, or cannot help: each proxy had its time to connect, to leave, and to acknowledge,
+/// and each istiod its time to answer.
+fn is_final(judged: &Judged, waited: Duration, step: &VerifyXds) -> bool {
+    let verdicts = &judged.verdicts;
+    let mut patience = step.settle.0;
+    if verdicts.iter().any(|v| v.verdict == Verdict::Stale) {
+        patience = patience.max(step.stale_after.0);
+    }
+    if verdicts.iter().any(|v| v.settling) {
+        // One that reconnects again and again would settle never.
+        patience = patience.max(step.settle.0.saturating_mul(2));
+    }
+    waited >= patience || (judged.silent.is_empty() && judged.open().next().is_none())
 }
 
 /// One round of questions. Verdicts that settle the matter are not left to a memory that may be old: they are given
@@ -120,41 +141,69 @@ async fn round(
     rounds: &Rounds,
     revision: &str,
     now: Timestamp,
-    settles: impl Fn(&[PodVerdict]) -> bool,
-) -> Result<Vec<PodVerdict>, StepError> {
+    settles: impl Fn(&Judged) -> bool,
+) -> Result<Judged, StepError> {
     let (here, every) = (Some(step.namespace.as_str()), Selector::default());
     if step.via == Via::Envoy {
         let pods = cluster.followed_of_late("v1", "Pod", here, &every).await?;
         let pods = expected::proxies(step, cluster, &pods).await?;
-        return envoy::round(step, cluster, revision, &pods).await;
+        let verdicts = envoy::round(step, cluster, revision, &pods).await?;
+        let silent = Vec::new();
+        return Ok(Judged { verdicts, silent });
     }
-    let answers = rounds.next(cluster, &step.istio_namespace).await?;
-    if !answers.iter().any(|answer| answer.revision == revision) {
-        return Err(StepError::transient(format!(
-            "no running istiod of revision {revision}"
-        )));
-    }
-    let target = Target {
-        revision: revision.to_owned(),
-        version: Some(version(step, revision, &answers)?),
-        cluster: cluster_id(cluster, revision, &step.istio_namespace).await?,
-        settle: step.settle.0,
-        stale_after: step.stale_after.0,
+    let heard = rounds.next(cluster, &step.istio_namespace).await?;
+    let answers = heard.answers.as_slice();
+    let target = target(step, cluster, revision, &heard).await?;
+    let judged = |pods: &[ExpectedProxy]| Judged {
+        verdicts: judge(pods, answers, &target, now),
+        silent: heard.silent.iter().map(|one| one.why.clone()).collect(),
     };
     // Read after the answers: a pod that is too new for them is missing, and not overlooked.
     let pods = cluster.followed("v1", "Pod", here, &every).await?;
     let pods = expected::proxies(step, cluster, &pods).await?;
-    let verdicts = judge(&pods, &answers, &target, now);
-    if !settles(&verdicts) {
-        return Ok(verdicts);
+    let first = judged(&pods);
+    if !settles(&first) {
+        return Ok(first);
     }
-    let pods = if has_unknown(step, revision, &answers, &pods) {
+    let pods = if has_unknown(step, revision, answers, &pods) {
         cluster.list("v1", "Pod", here, &every).await?
     } else {
         cluster.followed_of_late("v1", "Pod", here, &every).await?
     };
     let pods = expected::proxies(step, cluster, &pods).await?;
-    Ok(judge(&pods, &answers, &target, now))
+    Ok(judged(&pods))
+}
+
+/// Where the proxies should be, as far as the istiods that answer know it.
+async fn target(
+    step: &VerifyXds,
+    cluster: &Cluster,
+    revision: &str,
+    heard: &Heard,
+) -> Result<Target, StepError> {
+    let answers = heard.answers.iter().any(|one| one.revision == revision);
+    if !answers && !heard.silent.iter().any(|one| one.revision == revision) {
+        return Err(StepError::transient(format!(
+            "no running istiod of revision {revision}"
+        )));
+    }
+    Ok(Target {
+        revision: revision.to_owned(),
+        version: if answers {
+            Some(version(step, revision, &heard.answers)?)
+        } else {
+            // No proxy is seen there, of whatever version.
+            None
+        },
+        cluster: cluster_id(cluster, revision, &step.istio_namespace).await?,
+        settle: step.settle.0,
+        stale_after: step.stale_after.0,
+        silent: heard
+            .silent
+            .iter()
+            .map(|one| format!("{} ({})", one.pod, one.revision))
+            .collect(),
+    })
 }
 
 /// Whether the new istiod lists a proxy of the namespace whose pod is not known here: then what is remembered may be old.
@@ -196,8 +245,8 @@ fn line(verdict: &PodVerdict) -> String {
     format!("{:<7} {}  {}", verdict.verdict, verdict.id, verdict.detail)
 }
 
-fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
-    let open: Vec<&PodVerdict> = verdicts.iter().filter(|v| !v.verdict.is_done()).collect();
+fn failed(step: &VerifyXds, judged: &Judged) -> StepError {
+    let open: Vec<&PodVerdict> = judged.open().collect();
     let counts: Vec<String> = Verdict::ALL
         .into_iter()
         .map(|verdict| {
@@ -212,14 +261,18 @@ fn failed(step: &VerifyXds, verdicts: &[PodVerdict]) -> StepError {
     StepError::failed(format!(
         "{} of {} in {} are not on {}: {}",
         open.len(),
-        counted(verdicts.len(), "proxy"),
+        counted(judged.verdicts.len(), "proxy"),
         step.namespace,
         step.revision,
         counts.join(", ")
     ))
-    .details(open.iter().map(|v| line(v)))
+    .details(
+        open.iter()
+            .map(|v| line(v))
+            .chain(judged.silent.iter().cloned()),
+    )
     .help("`plan explain verify-xds` says what each verdict means; nothing further has run")
-    .outputs(outputs(verdicts))
+    .outputs(outputs(&judged.verdicts))
 }
 
 fn moved(verdicts: &[PodVerdict]) -> usize {

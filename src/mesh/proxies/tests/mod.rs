@@ -34,6 +34,7 @@ fn target() -> Target {
         cluster: Some("Kubernetes".into()),
         settle: Duration::from_secs(30),
         stale_after: Duration::from_secs(20),
+        silent: Vec::new(),
     }
 }
 

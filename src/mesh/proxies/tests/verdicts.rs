@@ -53,6 +53,24 @@ fn missing() {
 }
 
 #[test]
+fn missing_may_be_on_an_istiod_that_is_silent() {
+    let mut target = target();
+    target.silent = vec!["istiod-canary-1 (canary)".into()];
+    let answers = [answer("canary", vec![entry("api-1")], None)];
+    let pods = ["api-1", "api-2"].map(expected);
+    let verdicts = judge(&pods, &answers, &target, now());
+    let verdicts = verdicts.iter().map(|v| (v.verdict, v.detail.as_str()));
+    let silent = "connected to no istiod that answers; no answer from istiod-canary-1 (canary)";
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [
+            (Verdict::Moved, "connected to canary (istiod-canary-0)"),
+            (Verdict::Missing, silent)
+        ]
+    );
+}
+
+#[test]
 fn skipped() {
     let skip = ExpectedProxy {
         skip: Some("uses the host's network".into()),
@@ -167,8 +185,8 @@ fn both() {
     );
     assert_eq!(
         verdict(&[on("default", Some(900)), on("canary", Some(5))]).0,
-        Verdict::Moved,
-        "it has just reconnected"
+        Verdict::Both,
+        "also right after it reconnected"
     );
     assert_eq!(
         verdict(&[on("default", Some(5)), on("canary", Some(60))]).0,
@@ -182,8 +200,23 @@ fn both() {
     );
     assert_eq!(
         verdict(&[on("default", None), on("canary", Some(5))]).0,
-        Verdict::Moved
+        Verdict::Both
     );
+}
+
+#[test]
+fn who_is_on_both_settles_as_long_as_the_newest_connection_is_young() {
+    let settles = |seconds: i64| {
+        let on = |revision: &str, seconds| {
+            let connections = vec![connection("api-1", seconds)];
+            answer(revision, vec![entry("api-1")], Some(connections))
+        };
+        let answers = [on("default", 900), on("canary", seconds)];
+        let verdict = judge(&[expected("api-1")], &answers, &target(), now()).remove(0);
+        assert_eq!(verdict.verdict, Verdict::Both);
+        verdict.settling
+    };
+    assert_eq!([29, 30].map(settles), [true, false]);
 }
 
 #[test]
@@ -282,7 +315,7 @@ fn stale() {
         with(XdsType::Rds, Some(20)),
         (
             Verdict::Stale,
-            "RDS of canary (istiod-canary-0) unanswered for 20 s".into()
+            "RDS of canary (istiod-canary-0) unanswered since 2026-11-23T01:34:40Z".into()
         )
     );
     assert_eq!(
@@ -325,6 +358,7 @@ fn a_workload_is_as_far_as_its_last_pod() {
         workload: workload.into(),
         verdict,
         detail: name.into(),
+        settling: false,
     };
     let summary = summarise(&[
         pod("web-1", "deployment/web", Verdict::Skipped),
