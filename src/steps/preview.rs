@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::context::{Done, Execute as _, StepContext, StepError};
 use super::executor::Steps;
 use super::gate::window;
-use crate::cluster::Change;
+use super::restart;
+use crate::cluster::{Change, ObjectRef};
 use crate::event::Outputs;
 use crate::model::Action;
-use crate::model::action::{Gate, GateCheck, Kind};
+use crate::model::action::{Gate, GateCheck, Kind, VerifyXds};
 
 /// How sure a preview is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,10 +88,11 @@ impl Steps {
                 "waits until the control plane {} serves",
                 step.revision
             ))),
-            Action::VerifyXds(step) => Ok(waits(format!(
-                "verifies that every proxy of {} is on {}",
-                step.namespace, step.revision
-            ))),
+            Action::VerifyXds(step) => {
+                let stay =
+                    restart::staying(self.cluster(), &step.namespace, &step.istio_namespace).await;
+                Ok(waits(verifies(step, &stay.unwrap_or_default())))
+            }
             Action::Gate(gate) => Ok(held(gate, context)),
         }
     }
@@ -111,6 +113,20 @@ impl Steps {
             outputs: done.outputs,
         }
     }
+}
+
+/// What stays where it is makes the step fail: better said before.
+fn verifies(step: &VerifyXds, stay: &[ObjectRef]) -> String {
+    let (namespace, revision) = (&step.namespace, &step.revision);
+    let verifies = format!("verifies that every proxy of {namespace} is on {revision}");
+    if stay.is_empty() {
+        return verifies;
+    }
+    let names: Vec<String> = stay.iter().map(ToString::to_string).collect();
+    format!(
+        "{verifies}, and would fail: {} cannot be restarted",
+        names.join(", ")
+    )
 }
 
 fn waits(message: String) -> Preview {

@@ -37,6 +37,9 @@ pub(super) async fn run(
         for workload in &due {
             self::mark(cluster, context, &workload.object, &mark).await?;
         }
+        for held in pace::held(cluster, &step.namespace, &due).await? {
+            context.note(format!("a restart would wait: {held}"));
+        }
         return Ok(done(step, &all, &names, "would be restarted"));
     }
     pace::restart(step, cluster, context, &due, &mark).await?;
@@ -176,6 +179,40 @@ pub(super) async fn mark(
         .await
 }
 
+/// Why nothing was restarted.
+fn nothing(step: &Restart, all: usize, stay: usize) -> String {
+    let namespace = &step.namespace;
+    match (all, &step.selector) {
+        (0, Some(selector)) => format!("nothing in {namespace} is selected by {selector}"),
+        (0, None) => format!("nothing to restart in {namespace}: there are no pods"),
+        _ if stay > 0 => format!(
+            "nothing to restart in {namespace}: {} should move, and cannot be restarted",
+            counted(stay, "workload")
+        ),
+        _ => format!("nothing to restart in {namespace}: all has moved"),
+    }
+}
+
+/// The workloads of a namespace that would have to move, and cannot be restarted.
+pub(super) async fn staying(
+    cluster: &Cluster,
+    namespace: &str,
+    istio_namespace: &str,
+) -> Result<Vec<ObjectRef>, StepError> {
+    let step = Restart {
+        namespace: namespace.to_owned(),
+        selector: None,
+        revision: None,
+        kinds: None,
+        max_concurrent: None,
+        per_minute: None,
+        istio_namespace: istio_namespace.to_owned(),
+    };
+    let all = observe(&step, cluster, false).await?;
+    let stay = all.into_iter().filter(|w| w.fate == Fate::Unrestartable);
+    Ok(stay.map(|w| w.object).collect())
+}
+
 fn done(step: &Restart, all: &[Workload], restarted: &[String], word: &str) -> Done {
     let listed = |fates: &[Fate]| -> Value {
         all.iter()
@@ -187,8 +224,9 @@ fn done(step: &Restart, all: &[Workload], restarted: &[String], word: &str) -> D
     outputs.insert("restarted".to_owned(), json!(restarted));
     outputs.insert("skipped".to_owned(), listed(&[Fate::Skip, Fate::Gateway]));
     outputs.insert("unrestartable".to_owned(), listed(&[Fate::Unrestartable]));
+    let stay = all.iter().filter(|w| w.fate == Fate::Unrestartable).count();
     let message = if restarted.is_empty() {
-        format!("nothing to restart in {}: all has moved", step.namespace)
+        nothing(step, all.len(), stay)
     } else {
         format!(
             "{} of {} {word}",

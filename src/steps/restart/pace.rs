@@ -42,8 +42,16 @@ pub(super) async fn restart(
         while active.len() >= limit {
             ended(cluster, context, &mut active, Until::One).await?;
         }
-        pace.ready(context).await;
-        let Some(workload) = next(cluster, context, &guards, &mut queue).await? else {
+        // What holds back limits the damage: the first rollout that fails ends it.
+        let workload = tokio::select! {
+            biased;
+            failed = others(cluster, &active, None, Until::Failed) => return failed.map(drop),
+            found = async {
+                pace.ready(context).await;
+                next(cluster, context, &guards, &mut queue).await
+            } => found?,
+        };
+        let Some(workload) = workload else {
             break;
         };
         pace.spend(workload.pods.len());
@@ -129,6 +137,31 @@ enum Until {
     One,
     /// All of a kind.
     All,
+    /// None: only one that can never end counts.
+    Failed,
+}
+
+impl Until {
+    /// What is waited for of other kinds meanwhile.
+    fn of_others(self) -> Self {
+        match self {
+            Self::One => Self::One,
+            Self::All | Self::Failed => Self::Failed,
+        }
+    }
+}
+
+fn does_not_roll_out(why: String) -> StepError {
+    StepError::failed(why)
+        .help("look at the workload's events and pods; the step can be resumed once it rolls out")
+}
+
+fn kind_of(object: &ObjectRef) -> (&str, &str, Option<&str>) {
+    (
+        &object.api_version,
+        &object.kind,
+        object.namespace.as_deref(),
+    )
 }
 
 /// Waits until one of the active rollouts, or all of a kind, have ended, and removes those that have.
@@ -141,28 +174,53 @@ async fn ended(
     let Some(first) = active.first().cloned() else {
         return Ok(());
     };
-    let same: BTreeSet<ObjectRef> = active
-        .iter()
-        .filter(|object| object.kind == first.kind)
-        .cloned()
-        .collect();
-    let kind = (
-        first.api_version.as_str(),
-        first.kind.as_str(),
-        first.namespace.as_deref(),
-    );
+    let same = of_kind(active, &first.kind);
     let concerns = |object: &Object| same.contains(&ObjectRef::from(object));
     let judge = |objects: &[Object]| judge(objects, &same, until);
     let every = Selector::default();
-    let finished = rollouts::wait(cluster, context, kind, &every, concerns, judge).await?;
-    for object in finished.map_err(|why| {
-        StepError::failed(why).help(
-            "look at the workload's events and pods; the step can be resumed once it rolls out",
-        )
-    })? {
+    let wait = rollouts::wait(cluster, context, kind_of(&first), &every, concerns, judge);
+    let finished = tokio::select! {
+        biased;
+        finished = wait => finished?.map_err(does_not_roll_out)?,
+        others = others(cluster, active, Some(&first.kind), until.of_others()) => others?,
+    };
+    for object in finished {
         active.remove(&object);
     }
     Ok(())
+}
+
+/// What becomes of the rollouts of all kinds but one, without a word. It waits for ever where there are none.
+async fn others(
+    cluster: &Cluster,
+    active: &BTreeSet<ObjectRef>,
+    but: Option<&str>,
+    until: Until,
+) -> Result<Vec<ObjectRef>, StepError> {
+    let kinds: BTreeSet<(&str, &str, Option<&str>)> = active
+        .iter()
+        .filter(|object| Some(object.kind.as_str()) != but)
+        .map(kind_of)
+        .collect();
+    let watches = kinds.into_iter().map(|of| {
+        let same = of_kind(active, of.1);
+        Box::pin(async move {
+            let every = Selector::default();
+            let judge = |objects: &[Object]| judge(objects, &same, until);
+            let ended = cluster.wait(of.0, of.1, of.2, &every, judge, |_| {}).await;
+            ended?.map_err(does_not_roll_out)
+        })
+    });
+    let watches: Vec<_> = watches.collect();
+    if watches.is_empty() {
+        return std::future::pending().await;
+    }
+    futures::future::select_all(watches).await.0
+}
+
+fn of_kind(active: &BTreeSet<ObjectRef>, kind: &str) -> BTreeSet<ObjectRef> {
+    let same = active.iter().filter(|object| object.kind == kind);
+    same.cloned().collect()
 }
 
 /// The rollouts that have ended, as soon as there are as many as are waited for.
@@ -192,11 +250,30 @@ fn judge(
         .iter()
         .filter(|name| !objects.iter().any(|o| ObjectRef::from(o) == **name));
     finished.extend(gone.cloned());
-    if finished.is_empty() || (until == Until::All && !reasons.is_empty()) {
-        Wait::Not(reasons)
-    } else {
+    let enough = match until {
+        Until::One => !finished.is_empty(),
+        Until::All => !finished.is_empty() && reasons.is_empty(),
+        Until::Failed => false,
+    };
+    if enough {
         Wait::Done(Ok(finished))
+    } else {
+        Wait::Not(reasons)
     }
+}
+
+/// What a restart would wait for now, for a dry run.
+pub(super) async fn held(
+    cluster: &Cluster,
+    namespace: &str,
+    due: &[&Workload],
+) -> Result<Vec<String>, StepError> {
+    let every = Selector::default();
+    let budgets = cluster
+        .followed("policy/v1", "PodDisruptionBudget", Some(namespace), &every)
+        .await?;
+    let held = due.iter().filter(|workload| workload.unavailable > 0);
+    Ok(held.flat_map(|workload| shut(workload, &budgets)).collect())
 }
 
 /// Takes the first workload out of the queue that may be disrupted now, and waits where none may: those whose rollout

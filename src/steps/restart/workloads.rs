@@ -123,8 +123,16 @@ pub(super) async fn observe(
             all.push(decide(&object, &own, injection));
         }
     }
-    // With a selector, what is left may belong to workloads that it leaves out.
-    if step.selector.is_none() && step.kinds.is_none() {
+    if step.kinds.is_none() {
+        // What is left may belong to workloads that a selector leaves out; of other pods it selects by their own labels.
+        if step.selector.is_some() {
+            let selected = cluster.followed("v1", "Pod", here, &selector).await?;
+            let selected: BTreeSet<&str> = selected.iter().map(uid).collect();
+            pods.retain(|owner, own| {
+                own.retain(|pod| selected.contains(uid(pod)));
+                !own.is_empty() && KINDS.iter().all(|(_, name)| owner.kind != *name)
+            });
+        }
         for (owner, own) in pods {
             all.extend(decide_foreign(&owner, &own, injection));
         }
@@ -272,6 +280,17 @@ fn fate(
             "no pods: new ones get what the injector gives".to_owned(),
         );
     }
+    if let Some(pod) = pods
+        .iter()
+        .find(|pod| stays_baked_in(template, pod, injection))
+    {
+        let reason = "its template holds its own sidecar, which no injector replaces";
+        let pod = pod.name();
+        return (
+            Fate::Unrestartable,
+            format!("{reason}: so that of {pod} stays"),
+        );
+    }
     let Some(change) = change(template, pods, injection) else {
         let now = injection.mesh.verdict(injection.namespace, template);
         return (Fate::Skip, format!("as it should be: {now}"));
@@ -280,6 +299,18 @@ fn fate(
         Some(obstacle) => (Fate::Unrestartable, format!("{obstacle}; {change}")),
         None => (Fate::Restart, change),
     }
+}
+
+/// Whether a pod has another proxy than the injector would give, and a restart gives it the same once more.
+fn stays_baked_in(template: &Value, pod: &Object, injection: &Injection<'_>) -> bool {
+    let effect = injection
+        .mesh
+        .effect(injection.namespace, template, pod.value());
+    let has = effect
+        .has
+        .as_ref()
+        .and_then(|proxy| proxy.revision.as_deref());
+    effect.baked_in && effect.now.revision().is_some_and(|now| has != Some(now))
 }
 
 /// What a restart would change, from the first pod that would change.
