@@ -236,14 +236,14 @@ fn a_lost_answer_changes_neither_the_time_nor_what_the_steps_tell() {
     let desk = Desk::new();
     desk.file(
         "lost.yaml",
-        r#"name: lost
+        r"name: lost
 istio: { revisions: [{ name: default, version: 1.5.10 }, { name: canary, version: 1.6.14 }] }
 namespaces: [{ name: shop }]
 workloads: [{ name: web }]
 faults:
   - { effect: lose-answer, times: 1, on: { verb: patch, resource: namespaces } }
   - { effect: lose-answer, times: 1, on: { verb: patch, resource: deployments } }
-"#,
+",
     );
     desk.file(
         "plan.yaml",

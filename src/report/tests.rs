@@ -253,6 +253,8 @@ fn a_gate_that_is_decided_asks_for_nothing_but_the_resume() {
     }
 }
 
+type Make = fn(Out) -> Box<dyn Reporter>;
+
 #[test]
 fn a_group_without_steps_is_shown_everywhere() {
     let skipped = EventKind::NodeFinished {
@@ -275,7 +277,6 @@ fn a_group_without_steps_is_shown_everywhere() {
         "0 steps; nothing changed; skipped, for there is nothing in it: migrate"
     );
     assert!(status_of(&state, false).contains("migrate  skipped"));
-    type Make = fn(Out) -> Box<dyn Reporter>;
     let junit: Make = |out| Box::new(Junit::new(out));
     let markdown: Make = |out| Box::new(Markdown::new(out));
     for (make, says) in [

@@ -180,3 +180,27 @@ async fn an_interrupt_lets_calls_end_and_a_second_abandons_them() {
         assert_eq!(ran.state().nodes[1].attempts, 2, "attempts go on");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_why_it_was_not_tried_again() {
+    let lost =
+        || Scripted::default().on("a", async |_| Err(StepError::transient("lost\nfor good")));
+    let ran = Bench::new(vec![step("a")], lost()).go().await;
+    assert_eq!(
+        ran.state().nodes[0].message,
+        "lost (after 3 attempts)\nfor good"
+    );
+    let patient = Task {
+        retry: crate::model::policy::Retry {
+            attempts: Some(crate::model::policy::Attempts::Unlimited),
+            budget: Some(secs(30)),
+            ..crate::model::policy::Retry::default()
+        },
+        ..step("a")
+    };
+    let ran = Bench::new(vec![patient], lost()).go().await;
+    assert_eq!(
+        ran.state().nodes[0].message,
+        "lost (its budget of 30s is used up)\nfor good"
+    );
+}

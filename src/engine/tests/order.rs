@@ -272,3 +272,28 @@ async fn items_share_their_slots_and_steps_the_concurrency() {
     bench.go().await;
     assert_eq!(most.load(Ordering::SeqCst), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_step_tells_which_of_its_needs_ended_last_also_through_groups() {
+    let tasks = vec![
+        step("quick"),
+        step("slow"),
+        needs(role("g", Role::Open), &[0]),
+        with(step("g.inside"), &[2], &Why::Inside),
+        close("g", 2, &[3]),
+        needs(step("last"), &[1, 4]),
+        step("alone"),
+    ];
+    let steps = Scripted::default().takes("quick", 1).takes("slow", 2);
+    let ran = Bench::new(tasks, steps.takes("g.inside", 5)).go().await;
+    let after: Vec<String> = ran
+        .state()
+        .nodes
+        .iter()
+        .filter_map(|(id, node)| Some(format!("{id} after {}", node.after.as_ref()?)))
+        .collect();
+    assert_eq!(after, ["g.inside after quick", "last after g.inside"]);
+    let critical = crate::report::summary::Summary::of(ran.state()).critical;
+    let names: Vec<&str> = critical.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["quick", "g.inside", "last"]);
+}
