@@ -133,7 +133,7 @@ pub(super) fn fit(mut beginning: Beginning, checked: &Checked) -> Result<Beginni
     if beginning.snapshot.is_some() {
         return Ok(beginning);
     }
-    let mut version = None;
+    let (mut version, mut next) = (None, None);
     let mut namespaces = BTreeSet::new();
     for task in checked.tasks() {
         let Role::Step(Work::Ready(action)) = &task.role else {
@@ -144,19 +144,34 @@ pub(super) fn fit(mut beginning: Beginning, checked: &Checked) -> Result<Beginni
             Action::LabelNs(step) => namespaces.extend(step.namespace.clone()),
             Action::Restart(step) => namespaces.extend([step.namespace.clone()]),
             Action::VerifyXds(step) => namespaces.extend([step.namespace.clone()]),
-            Action::InstallRevision(_) | Action::WaitReady(_) | Action::Gate(_) => {}
+            Action::InstallRevision(step) => next = next.or(Some(step.version.clone())),
+            Action::WaitReady(_) | Action::Gate(_) => {}
         }
     }
     if namespaces.is_empty() {
         namespaces.insert(SHOP.to_owned());
     }
-    let text = version.unwrap_or_else(|| OLD.to_owned());
+    let before = || next.and_then(|next| predecessor(&next));
+    let text = version.or_else(before).unwrap_or_else(|| OLD.to_owned());
     let version: Version = text
         .parse()
         .map_err(|_| CliError::usage(format!("the lab knows no Istio `{text}`")))?;
     let names = namespaces.iter().map(String::as_str);
     beginning.scenario = beginning.scenario.fit(&version, names);
     Ok(beginning)
+}
+
+/// The version that a plan most likely begins with, where it only says what it installs: one minor before, if the lab
+/// knows that.
+fn predecessor(next: &str) -> Option<String> {
+    let next: Version = next.parse().ok()?;
+    // Of 1.5 there is one that everybody had.
+    let minor = next.minor().checked_sub(1).filter(|minor| *minor > 5)?;
+    let before = format!("{}.{minor}.0", next.major());
+    let known = before
+        .parse()
+        .is_ok_and(|version| istio::supports(&version).is_ok());
+    known.then_some(before)
 }
 
 /// Fills in what the scenario leaves open where there is no plan.

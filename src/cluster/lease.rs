@@ -16,7 +16,8 @@ use super::Cluster;
 use super::error::{ClusterError, ErrorClass};
 use super::object::{Object, ObjectRef};
 
-const NAMESPACE: &str = "kube-system";
+/// Where it lives.
+pub const NAMESPACE: &str = "kube-system";
 /// How long a lease lasts without being renewed.
 const DURATION: Duration = Duration::from_secs(45);
 /// How often it is renewed.

@@ -39,7 +39,7 @@ pub use drawn::DRAWN;
 pub use error::{ClusterError, ErrorClass};
 pub use forward::{HttpAnswer, HttpRequest};
 pub use guard::Requests;
-pub use lease::{Holder, Lease, LeaseError, Leases};
+pub use lease::{Holder, Lease, LeaseError, Leases, NAMESPACE as LEASE_NAMESPACE};
 pub use object::{Object, ObjectRef, Permission, Selector};
 pub use pod::{Unready, unready};
 pub use wait::Wait;

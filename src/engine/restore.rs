@@ -1,6 +1,6 @@
 //! The beginning of a run, and what a resume takes over.
 //!
-//! What succeeded, was skipped, was rejected by a gate, or failed where that is tolerated stays so; everything else is
+//! What succeeded, was skipped, was rejected by people, or failed where that is tolerated stays so; everything else is
 //! decided again: what was under way observes again, what failed, timed out or did not run gets a new chance. What a
 //! `when` said stays said. All this, unless something that the task needs, also through groups, is decided again: then the
 //! task is decided again as well, and runs again where it ran.
@@ -14,7 +14,7 @@ use super::state::Step;
 use crate::check::Role;
 use crate::event::{EventKind, FORMAT};
 use crate::journal::NodeRecord;
-use crate::model::{NodeId, Outcome};
+use crate::model::NodeId;
 
 impl Dispatcher {
     /// Writes the beginning and decides what can be decided.
@@ -130,7 +130,7 @@ fn was_decided(record: &NodeRecord) -> bool {
 /// How a node ended, where that stays.
 fn stays(record: &NodeRecord) -> Option<End> {
     let outcome = record.outcome?;
-    let stays = outcome.satisfies() || outcome == Outcome::Rejected || record.tolerated;
+    let stays = outcome.satisfies() || record.is_settled() || record.tolerated;
     stays.then(|| End {
         outcome,
         tolerated: record.tolerated,

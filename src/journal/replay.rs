@@ -113,6 +113,14 @@ pub struct NodeRecord {
     pub openings: u32,
 }
 
+impl NodeRecord {
+    /// Whether it was rejected by people, or by the time that they had: that is decided once. What a gate asks of
+    /// programs is asked again.
+    pub fn is_settled(&self) -> bool {
+        self.outcome == Some(Outcome::Rejected) && self.openings > 0
+    }
+}
+
 /// A change that was intended before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
@@ -292,9 +300,9 @@ impl RunState {
         let last = self.last;
         for node in self.nodes.values_mut() {
             node.pause(last);
-            // What failed, or did not run for it, is decided again; what a gate decided stays decided.
-            let bad = |outcome: Outcome| !outcome.satisfies() && outcome != Outcome::Rejected;
-            if node.outcome.is_some_and(bad) && !node.tolerated {
+            // What failed, or did not run for it, is decided again.
+            let bad = |outcome: Outcome| !outcome.satisfies();
+            if node.outcome.is_some_and(bad) && !node.is_settled() && !node.tolerated {
                 node.begin_anew();
             }
             node.running = false;

@@ -9,7 +9,7 @@ use super::context::{Done, Probe, StepContext, StepError};
 use super::survey;
 use crate::cluster::{Cluster, ClusterError, Object, ObjectRef};
 use crate::event::{Act, Outputs};
-use crate::mesh::injection::{Mesh, Namespace, Verdict};
+use crate::mesh::injection::{IGNORED_NAMESPACES, Mesh, Namespace, Verdict};
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::model::action::{LabelNs, Namespaces};
 
@@ -37,6 +37,7 @@ pub(super) async fn run(
             assert_injects(&mesh, &survey::injected_namespace(&object), &target)?;
             continue;
         }
+        may_be_labelled(step, &object)?;
         assert_injects(&mesh, &relabelled(&object, &step.revision), &target)?;
         due.push((name, object));
     }
@@ -157,6 +158,31 @@ async fn read(cluster: &Cluster, name: &str) -> Result<Object, StepError> {
     survey::namespace(cluster, name)
         .await?
         .ok_or_else(|| StepError::failed(format!("there is no namespace {name}")))
+}
+
+/// Refuses a namespace in which a label would do harm, or nothing.
+fn may_be_labelled(step: &LabelNs, object: &Object) -> Result<(), StepError> {
+    let name = object.name();
+    let refused = |why: &str| {
+        Err(StepError::failed(format!("namespace {name} {why}"))
+            .help("take it out of the step's list; nothing was labelled"))
+    };
+    if object.value()["metadata"]
+        .get("deletionTimestamp")
+        .is_some()
+        || object.value()["status"]["phase"] == "Terminating"
+    {
+        return refused("is being deleted");
+    }
+    if name == step.istio_namespace {
+        return refused(
+            "is that of the control plane itself, whose pods must not wait for an injector",
+        );
+    }
+    if IGNORED_NAMESPACES.contains(&name) {
+        return refused("is one in which istiod never injects");
+    }
+    Ok(())
 }
 
 /// The revision that a revision or tag stands for: it must have an active injector.

@@ -1,6 +1,6 @@
 //! One look at what decides about injection: the injectors and the namespaces, as the cluster has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -61,14 +61,14 @@ pub(super) async fn namespaces(
 }
 
 /// The pod templates and the pods without one that have labels about injection, anywhere: gateways of the chart, above
-/// all.
+/// all. An istiod's own only name its revision.
 pub(super) async fn asking(cluster: &Cluster) -> Result<Vec<(ObjectRef, Value)>, ClusterError> {
     let mut found = Vec::new();
     for kind in TEMPLATED {
         let every = Selector::default();
         for object in cluster.followed("apps/v1", kind, None, &every).await? {
             let template = &object.value()["spec"]["template"];
-            if asks(template) {
+            if asks(template) && image(&object).is_none() {
                 found.push((ObjectRef::from(&object), template.clone()));
             }
         }
@@ -86,8 +86,32 @@ pub(super) async fn asking(cluster: &Cluster) -> Result<Vec<(ObjectRef, Value)>,
     Ok(found)
 }
 
+/// Whether a namespace leaves it to its pods to ask.
+pub(super) fn is_silent(namespace: &Namespace) -> bool {
+    [INJECTION_LABEL, REVISION_LABEL]
+        .iter()
+        .all(|label| !namespace.labels().contains_key(*label))
+}
+
+/// Pods that might come into a namespace without labels, each with the label by which it asks: for the default, and for
+/// every revision and tag.
+pub(super) fn might_ask(mesh: &Mesh) -> Vec<(String, Value)> {
+    let targets = mesh.targets();
+    let tags = targets.tags().map(|(tag, _)| tag);
+    let named: BTreeSet<&str> = targets.revisions().chain(tags).collect();
+    let labels = named.into_iter().map(|name| (REVISION_LABEL, name));
+    labels
+        .chain([(INJECT_LABEL, "true")])
+        .map(|(label, value)| {
+            let metadata = json!({ "labels": { label: value } });
+            let pod = json!({ "metadata": metadata, "spec": { "containers": [] } });
+            (format!("{label}={value}"), pod)
+        })
+        .collect()
+}
+
 /// Whether a pod or template has a label about injection.
-pub(super) fn asks(pod: &Value) -> bool {
+fn asks(pod: &Value) -> bool {
     let labels = &pod["metadata"]["labels"];
     [INJECT_LABEL, REVISION_LABEL]
         .iter()
@@ -130,11 +154,7 @@ pub(super) async fn namespace_without_injection(
         .iter()
         .map(injected_namespace)
         .filter(|namespace| !IGNORED_NAMESPACES.contains(&namespace.name.as_str()))
-        .find(|namespace| {
-            [INJECTION_LABEL, REVISION_LABEL]
-                .iter()
-                .all(|label| !namespace.labels().contains_key(*label))
-        }))
+        .find(is_silent))
 }
 
 /// The version of each revision's control plane, by the tag of its image.

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Object, Selector};
 use crate::mesh::injection::{Mesh, Namespace, Verdict};
-use crate::mesh::istiod::{INJECT_LABEL, REVISION_LABEL};
 use crate::steps::context::StepError;
 use crate::steps::survey;
 
@@ -167,7 +166,7 @@ async fn subjects(cluster: &Cluster, mesh: &Mesh) -> Result<Vec<Subject>, StepEr
         .map(|namespace| Subject {
             name: format!("namespace {}", namespace.name),
             namespace: namespace.clone(),
-            pod: labelled(&json!({})),
+            pod: json!({ "metadata": {}, "spec": { "containers": [] } }),
             is_imagined: false,
         })
         .collect();
@@ -185,23 +184,13 @@ async fn subjects(cluster: &Cluster, mesh: &Mesh) -> Result<Vec<Subject>, StepEr
     }
     // Labels on pods only count where their namespace has none.
     if let Some(namespace) = survey::namespace_without_injection(cluster).await? {
-        let targets = mesh.targets();
-        let names = targets
-            .revisions()
-            .chain(targets.tags().map(|(tag, _)| tag));
-        let asking = names
-            .map(|name| (REVISION_LABEL, name))
-            .chain([(INJECT_LABEL, "true")]);
-        subjects.extend(asking.map(|(label, value)| Subject {
-            name: format!("a pod with {label}={value} in namespace {}", namespace.name),
+        let might = survey::might_ask(mesh).into_iter();
+        subjects.extend(might.map(|(label, pod)| Subject {
+            name: format!("a pod with {label} in namespace {}", namespace.name),
             namespace: namespace.clone(),
-            pod: labelled(&json!({ label: value })),
+            pod,
             is_imagined: true,
         }));
     }
     Ok(subjects)
-}
-
-fn labelled(labels: &Value) -> Value {
-    json!({ "metadata": { "labels": labels }, "spec": { "containers": [] } })
 }

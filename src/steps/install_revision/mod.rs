@@ -270,11 +270,11 @@ async fn rehearse(
     cluster: &Cluster,
     objects: &[Object],
 ) -> Result<Vec<Object>, StepError> {
-    let tries = objects
+    let looks = objects
         .iter()
         .map(|object| rehearse_one(step, cluster, object));
     let (mut tried, mut owned, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for one in at_once(tries).await? {
+    for one in at_once(looks).await? {
         match one {
             Tried::Taken(object) => tried.push(object),
             Tried::Owned(fields) => owned.extend(fields),

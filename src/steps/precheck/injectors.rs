@@ -32,9 +32,14 @@ pub(super) async fn check(
         .followed("v1", "Namespace", None, &Selector::default())
         .await?;
     let before = report.count();
-    for namespace in &namespaces {
+    let concerns = |name: &str| {
+        let named = step.namespaces.as_ref();
+        named.is_none_or(|named| named.iter().any(|one| one == name))
+    };
+    for namespace in namespaces.iter().filter(|object| concerns(object.name())) {
         check_namespace(namespace, &mesh, report);
     }
+    check_pods(cluster, &mesh, concerns, report).await?;
     if let Some(named) = &step.namespaces {
         for missing in named
             .iter()
@@ -52,7 +57,7 @@ pub(super) async fn check(
         report.pass(
             "labels",
             "namespaces",
-            "each has at most one injector, and says so with one label",
+            "each has at most one injector, for all of its pods, and says so with one label",
         );
     }
     check_targets(cluster, wait, report).await
@@ -70,21 +75,57 @@ fn check_namespace(object: &Object, mesh: &Mesh, report: &mut Report) {
             "remove one of them; label-ns does it in one patch",
         );
     }
-    match survey::plain_pod(mesh, &namespace) {
+    check_verdict(&survey::plain_pod(mesh, &namespace), &name, report);
+}
+
+/// What becomes of the pods that ask for a sidecar themselves, and of those that might.
+async fn check_pods(
+    cluster: &Cluster,
+    mesh: &Mesh,
+    concerns: impl Fn(&str) -> bool,
+    report: &mut Report,
+) -> Result<(), StepError> {
+    let namespaces = survey::namespaces(cluster).await?;
+    for (object, pod) in survey::asking(cluster).await? {
+        let own = object
+            .namespace
+            .as_ref()
+            .and_then(|own| namespaces.get(own));
+        if let Some(namespace) = own.filter(|own| concerns(&own.name)) {
+            // What is wrong with the whole namespace is told of it.
+            if survey::is_silent(namespace) {
+                let verdict = mesh.verdict(namespace, &pod);
+                check_verdict(&verdict, &object.to_string(), report);
+            }
+        }
+    }
+    let Some(namespace) = survey::namespace_without_injection(cluster).await? else {
+        return Ok(());
+    };
+    for (label, pod) in survey::might_ask(mesh) {
+        if let verdict @ Verdict::Ambiguous(_) = mesh.verdict(&namespace, &pod) {
+            check_verdict(&verdict, &format!("pods with {label}"), report);
+        }
+    }
+    Ok(())
+}
+
+fn check_verdict(verdict: &Verdict<'_>, object: &str, report: &mut Report) {
+    match verdict {
         Verdict::Ambiguous(injectors) => {
             let names: Vec<&str> = injectors.iter().map(|i| i.config.as_str()).collect();
             report.fail(
                 "two-injectors",
-                &name,
-                format!("its pods get two sidecars: {}", names.join(", ")),
+                object,
+                format!("two sidecars: {}", names.join(", ")),
                 "remove or deactivate all but one (IST0139)",
             );
         }
         Verdict::NotInjected(reason) if reason.is_dangling() => report.fail(
             "dangling-label",
-            &name,
+            object,
             reason.to_string(),
-            "its next pods start without a sidecar: correct the label, or install what it names",
+            "the next pods start without a sidecar: correct the label, or install what it names",
         ),
         _ => {}
     }

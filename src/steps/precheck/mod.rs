@@ -10,10 +10,13 @@ mod injectors;
 mod versions;
 mod workloads;
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::context::{Done, Probe, StepContext, StepError};
-use crate::cluster::{Cluster, Selector};
+use super::survey;
+use crate::cluster::Cluster;
 use crate::event::Outputs;
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::mesh::version::Version;
@@ -89,22 +92,27 @@ fn parse(version: &str) -> Result<Version, StepError> {
         .map_err(|_| StepError::failed(format!("`{version}` is no version")))
 }
 
-/// The namespaces named, or all that have a label about injection.
+/// The namespaces named, or all in which something is injected, or is meant to be: by a label of theirs, of a pod, or by
+/// an injector that takes all.
 async fn namespaces(step: &Precheck, cluster: &Cluster) -> Result<Vec<String>, StepError> {
     if let Some(names) = &step.namespaces {
         return Ok(names.clone());
     }
-    let all = cluster
-        .followed("v1", "Namespace", None, &Selector::default())
-        .await?;
-    Ok(all
-        .iter()
-        .filter(|namespace| {
-            let labels = &namespace.value()["metadata"]["labels"];
-            [INJECTION_LABEL, REVISION_LABEL]
-                .iter()
-                .any(|label| labels[label].is_string())
-        })
-        .map(|namespace| namespace.name().to_owned())
-        .collect())
+    let mesh = survey::injection(cluster).await?;
+    let all = survey::namespaces(cluster).await?;
+    let labelled = all.values().filter(|namespace| {
+        let has = |label: &&str| namespace.labels().contains_key(*label);
+        [INJECTION_LABEL, REVISION_LABEL].iter().any(has)
+            || survey::plain_pod(&mesh, namespace).revision().is_some()
+    });
+    let mut names: BTreeSet<String> = labelled.map(|one| one.name.clone()).collect();
+    for (object, pod) in survey::asking(cluster).await? {
+        let namespace = object.namespace.as_ref().and_then(|own| all.get(own));
+        names.extend(
+            namespace
+                .filter(|own| mesh.verdict(own, &pod).revision().is_some())
+                .map(|own| own.name.clone()),
+        );
+    }
+    Ok(names.into_iter().collect())
 }

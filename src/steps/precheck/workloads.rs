@@ -3,14 +3,11 @@
 use super::finding::Report;
 use crate::cluster::rollout::{Rollout, rollout};
 use crate::cluster::{Cluster, ObjectRef, Selector};
-use crate::mesh::injection::{is_gateway, pins};
+use crate::mesh::injection::{baked_in, is_gateway, pins};
 use crate::mesh::istiod::{INJECTION_LABEL, REVISION_LABEL};
 use crate::steps::context::StepError;
 use crate::steps::restart::workloads::{Obstacle, obstacles};
 use crate::steps::survey;
-
-/// What has a pod template and knows rollouts.
-const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /// Looks at one namespace.
 pub(super) async fn check(
@@ -45,7 +42,7 @@ async fn rollouts(
     cluster: &Cluster,
     report: &mut Report,
 ) -> Result<(), StepError> {
-    for kind in KINDS {
+    for kind in survey::TEMPLATED {
         for object in cluster
             .followed("apps/v1", kind, Some(namespace), &Selector::default())
             .await?
@@ -79,13 +76,21 @@ async fn templates(
     let decider = [INJECTION_LABEL, REVISION_LABEL]
         .into_iter()
         .find(|label| labels.contains_key(*label));
-    for kind in KINDS {
+    for kind in survey::TEMPLATED {
         for object in cluster
             .followed("apps/v1", kind, Some(namespace), &Selector::default())
             .await?
         {
             let name = ObjectRef::from(&object).to_string();
             let template = &object.value()["spec"]["template"];
+            if baked_in(template) {
+                report.warn(
+                    "unrestartable",
+                    &name,
+                    "its template brings its own sidecar, which no injector replaces",
+                    "take the sidecar out of the template (istioctl kube-inject), or bring it up to date there",
+                );
+            }
             for pin in pins(template) {
                 report.warn(
                     "pinned",

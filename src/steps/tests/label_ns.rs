@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Mesh;
 use crate::model::Kind;
@@ -154,4 +154,31 @@ async fn a_second_attempt_knows_what_stood_there_before_the_first() {
         done.outputs["before"]["shop"],
         json!({ "istio-injection": null, "istio.io/rev": "default" })
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_be_labelled_is_refused_with_all_the_others() {
+    let mesh = Mesh::new();
+    for (name, why) in [
+        ("going", "is being deleted"),
+        (
+            "istio-system",
+            "is that of the control plane itself, whose pods must not wait for an injector",
+        ),
+        ("kube-system", "is one in which istiod never injects"),
+    ] {
+        mesh.server.seed(&json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": name, "finalizers": ["example.com/kept"] },
+        }));
+        if name == "going" {
+            let path = "/api/v1/namespaces/going";
+            let gone = mesh.server.request("kubectl", "DELETE", path, Value::Null);
+            gone.expect("its end");
+        }
+        let with = json!({ "namespaces": ["shop", name], "revision": "canary" });
+        let error = mesh.run(Kind::LabelNs, with).await.unwrap_err();
+        assert_eq!(error.failure.message, format!("namespace {name} {why}"));
+        assert_eq!(mesh.labels("shop")["istio-injection"], "enabled");
+    }
 }

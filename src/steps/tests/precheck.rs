@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::Mesh;
+use crate::mesh::injection::shape::Shape;
 use crate::model::Kind;
+use crate::steps::context::{Done, StepError};
 
 fn alive(mesh: &Mesh) {
     for name in ["istiod", "istiod-canary"] {
@@ -69,7 +71,7 @@ async fn each_fault_is_found_with_its_object() {
     let error = mesh
         .run(
             Kind::Precheck,
-            with(&json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "absent"] })),
+            with(&json!({ "from": "1.26.0", "to": "1.29.0", "namespaces": ["shop", "both", "dangling", "absent"] })),
         )
         .await
         .unwrap_err();
@@ -123,5 +125,117 @@ async fn what_a_template_says_in_vain_or_pins_is_told() {
     assert_eq!(
         told("ineffective-label")["message"],
         "the label istio.io/rev of its pods is ignored: the namespace has istio-injection"
+    );
+}
+
+/// What the findings say that are more than passes.
+fn found(outcome: Result<Done, StepError>) -> Vec<String> {
+    let outputs = match outcome {
+        Ok(done) => done.outputs,
+        Err(error) => *error.outputs,
+    };
+    let findings = outputs["findings"].as_array().unwrap().iter();
+    let open = findings.filter(|finding| finding["verdict"] != "pass");
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    open.map(|finding| format!("{} {}", text(finding, "code"), text(finding, "object")))
+        .collect()
+}
+
+/// A gateway as its chart makes it, in a namespace without labels.
+fn gateway(mesh: &Mesh, labels: &Value) {
+    mesh.server.seed(
+        &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "ingress" } }),
+    );
+    mesh.server.seed(&json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "gw", "namespace": "ingress" },
+        "spec": { "paused": true, "selector": { "matchLabels": { "app": "gw" } }, "template": {
+            "metadata": { "labels": labels }, "spec": { "containers": [{ "name": "app", "image": "app:1" }] },
+        } },
+    }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_two_injectors_take_by_label_are_found() {
+    let mesh = Mesh::new();
+    alive(&mesh);
+    let version = "1.29.1".parse().unwrap();
+    let tag = Shape::tag(&version, "default", "canary").configuration();
+    mesh.server.seed(&tag);
+    gateway(&mesh, &json!({ "sidecar.istio.io/inject": "true" }));
+    let other = json!({ "namespaces": ["shop"] });
+    let outcome = mesh.run(Kind::Precheck, with(&other)).await;
+    assert_eq!(
+        found(outcome),
+        [
+            "two-injectors Namespace/shop",
+            "two-injectors pods with istio.io/rev=default",
+            "two-injectors pods with sidecar.istio.io/inject=true"
+        ],
+        "that concerns the whole cluster"
+    );
+    let own = json!({ "namespaces": ["ingress"] });
+    let outcome = found(mesh.run(Kind::Precheck, with(&own)).await);
+    assert_eq!(outcome[0], "two-injectors Deployment/ingress/gw");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_pods_ask_for_in_namespaces_without_labels_is_looked_at() {
+    for (labels, expected) in [
+        (
+            json!({ "istio.io/rev": "nosuch" }),
+            "dangling-label Deployment/ingress/gw",
+        ),
+        (
+            json!({ "istio.io/rev": "canary" }),
+            "rollout Deployment/ingress/gw",
+        ),
+    ] {
+        let mesh = Mesh::new();
+        alive(&mesh);
+        gateway(&mesh, &labels);
+        let outcome = mesh.run(Kind::Precheck, with(&json!({}))).await;
+        assert_eq!(found(outcome), [expected]);
+        // Whoever does not name the namespace is not kept up by it.
+        let shop = with(&json!({ "namespaces": ["shop"] }));
+        assert!(found(mesh.run(Kind::Precheck, shop).await).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_in_the_template_itself_is_told() {
+    let mesh = Mesh::new();
+    alive(&mesh);
+    let template = json!({ "template": {
+        "metadata": { "labels": { "app": "baked" } },
+        "spec": { "containers": [{ "name": "app", "image": "app:1" }, { "name": "istio-proxy", "image": "proxyv2:1.28.2" }] },
+    } });
+    mesh.workload("baked", "default", &template);
+    let outcome = mesh.run(Kind::Precheck, with(&json!({}))).await;
+    assert_eq!(found(outcome), ["unrestartable Deployment/shop/baked"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_permissions_are_those_of_the_run() {
+    let mesh = Mesh::new();
+    alive(&mesh);
+    mesh.server.set_authorizer(|asked| {
+        let denied = [
+            ("create", "leases"),
+            ("create", "deployments"),
+            ("bind", "clusterroles"),
+        ];
+        !denied.contains(&(asked.verb.as_str(), asked.resource.as_str()))
+    });
+    let error = mesh
+        .run(Kind::Precheck, with(&json!({})))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.failure.details,
+        [
+            "WARN grants permissions: may not bind clusterroles.rbac.authorization.k8s.io in every namespace: an install can only grant what the user may do (grant it, or all that istiod's roles allow)",
+            "FAIL access permissions: may not create deployments.apps in istio-system (grant it to the user of this context)",
+            "FAIL access permissions: may not create leases.coordination.k8s.io in kube-system (grant it to the user of this context)",
+        ]
     );
 }
