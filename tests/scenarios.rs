@@ -264,3 +264,83 @@ steps:
         .says("1 of 1 workload restarted")
         .says("5 steps: 5 done; 2 steps changed something");
 }
+
+const PACED: &str = "name: paced\nnamespaces:\n  - name: shop\n    workloads:\n      - { name: aa, replicas: 1, progress_deadline: 20s }\n      - { name: bb, replicas: 2, max_surge: 0, max_unavailable: 1, budget: { max_unavailable: 0 } }\n      - { name: s1, kind: StatefulSet, replicas: 1 }\n      - { name: s2, kind: StatefulSet, replicas: 1 }\npods:\n";
+
+fn paced(desk: &Desk, restart: &str) {
+    desk.file(
+        "plan.yaml",
+        &format!(
+            "version: 1\nname: paced\ndefaults: {{ timeout: 30m }}\nsteps:\n  install: {{ uses: install-revision, with: {{ revision: canary, version: 1.29.1 }} }}\n  ready: {{ uses: wait-ready, needs: [install], with: {{ revision: canary }} }}\n  label: {{ uses: label-ns, needs: [ready], with: {{ namespace: shop, revision: canary }} }}\n  restart: {{ uses: restart, needs: [label], with: {{ namespace: shop, revision: canary, {restart} }} }}\n  verify: {{ uses: verify-xds, needs: [restart], with: {{ namespace: shop, revision: canary }} }}\n"
+        ),
+    );
+}
+
+#[test]
+fn a_rollout_that_fails_ends_what_a_pace_or_a_budget_holds_back() {
+    let desk = Desk::new();
+    desk.file(
+        "sick.yaml",
+        &format!(
+            "{PACED}  - {{ on: {{ name: \"aa-*\", revision: canary }}, never_ready: true }}\n"
+        ),
+    );
+    for restart in ["per_minute: 1", "max_concurrent: 5"] {
+        paced(&desk, restart);
+        let told = desk
+            .plan(&["run", "plan.yaml", "--lab=sick.yaml", "--seed=3"])
+            .exits(1);
+        told.says("Deployment/shop/aa does not roll out")
+            .says("1 failed")
+            .hides("patch Deployment/shop/bb");
+    }
+}
+
+#[test]
+fn a_slot_is_free_when_a_rollout_of_whatever_kind_has_ended() {
+    let desk = Desk::new();
+    let slow = PACED.replace(", budget: { max_unavailable: 0 }", "");
+    desk.file(
+        "slow.yaml",
+        &format!("{slow}  - {{ on: {{ name: \"aa-*\", revision: canary }}, ready_after: 8m }}\n")
+            .replace("progress_deadline: 20s", "progress_deadline: 20m"),
+    );
+    paced(&desk, "max_concurrent: 2");
+    let told = desk
+        .plan(&["run", "plan.yaml", "--lab=slow.yaml", "--seed=3"])
+        .exits(0);
+    let at = |what: &str| {
+        let line = told
+            .stdout
+            .lines()
+            .chain(told.stderr.lines())
+            .find(|line| line.contains(what));
+        line.unwrap_or_default()
+            .get(..8)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        at("patch StatefulSet/shop/s2") < "00:02".to_owned(),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn what_moves_nothing_does_not_say_that_all_has_moved() {
+    let desk = Desk::new();
+    desk.file("shop.yaml", &PACED.replace("pods:\n", ""));
+    paced(&desk, "selector: app=tyop");
+    desk.plan(&["run", "plan.yaml", "--lab=shop.yaml"])
+        .exits(1)
+        .says("nothing in shop is selected by app=tyop")
+        .says("in shop are not on canary");
+    desk.file("plan.yaml", CANARY);
+    desk.plan(&["run", "plan.yaml", "--lab=on-delete", "--dry-run"])
+        .exits(0)
+        .says("and would fail: ");
+    desk.plan(&["run", "plan.yaml", "--lab=pdb-zero", "--dry-run"])
+        .exits(0)
+        .says("a restart would wait: ");
+}

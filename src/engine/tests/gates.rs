@@ -219,3 +219,18 @@ async fn no_attempt_of_an_approval_ends_before_the_whole() {
         assert_eq!(record.outputs["by"], "time");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_program_rejected_is_asked_again_at_a_resume() {
+    let tasks = || vec![step("g"), needs(step("after"), &[0])];
+    let no = Scripted::default().on("g", async |_| {
+        Err(StepError::new(FailureClass::Rejected, "it answers 503"))
+    });
+    let ran = Bench::new(tasks(), no).go().await;
+    assert_eq!(ran.outcomes(), "g=rejected after=not_run");
+    let ran = Bench::new(tasks(), Scripted::default())
+        .resume(&ran.bytes)
+        .go()
+        .await;
+    assert_eq!(ran.outcomes(), "g=succeeded after=succeeded");
+}
