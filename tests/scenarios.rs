@@ -321,7 +321,7 @@ fn a_slot_is_free_when_a_rollout_of_whatever_kind_has_ended() {
             .to_owned()
     };
     assert!(
-        at("patch StatefulSet/shop/s2") < "00:02".to_owned(),
+        at("patch StatefulSet/shop/s2").as_str() < "00:02",
         "{}",
         told.stderr
     );
@@ -340,7 +340,18 @@ fn what_moves_nothing_does_not_say_that_all_has_moved() {
     desk.plan(&["run", "plan.yaml", "--lab=on-delete", "--dry-run"])
         .exits(0)
         .says("and would fail: ");
-    desk.plan(&["run", "plan.yaml", "--lab=pdb-zero", "--dry-run"])
+    let review = ["--dry-run", "--report", "markdown=review.md"];
+    desk.plan(&[&["run", "plan.yaml", "--lab=pdb-zero"], &review[..]].concat())
         .exits(0)
         .says("a restart would wait: ");
+    let review = fs_err::read_to_string(desk.path().join("review.md")).unwrap();
+    for part in [
+        "## Dry run of ",
+        "\n| `verify` | modelled | verifies that every proxy of shop is on ",
+        "\n<details><summary>label [server] ",
+        "\n-    istio-injection: enabled\n",
+        "\nnote: a restart would wait: ",
+    ] {
+        assert!(review.contains(part), "{part}: {review}");
+    }
 }

@@ -37,10 +37,10 @@ impl Version {
         }
     }
 
-    /// Whether it may be the same as another: two that are known must be equal.
+    /// Whether it may be the same as another: two that are known must agree as far as they are written.
     pub(super) fn may_be(&self, other: &Self) -> bool {
         match (self.known(), other.known()) {
-            (Some(one), Some(other)) => one == other,
+            (Some(one), Some(other)) => one.covers(&other) || other.covers(&one),
             _ => true,
         }
     }

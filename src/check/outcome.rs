@@ -118,6 +118,7 @@ pub(super) fn drawing(name: &str, tasks: &[Draft], part: &Part, sources: &Source
             groups: Vec::clone(&task.groups),
             span: task.span,
             when: task.when.as_ref().map(|when| when.expression.text.clone()),
+            assumed: task.kind.is_some() && !part.runs[at],
         }
     };
     let mut edges = Vec::new();

@@ -78,6 +78,9 @@ fn step(checked: &Checked, task: &Task) -> Option<Value> {
         }
         step["on_failure"] = json!(task.on_failure);
     }
+    if checked.prove().contains(&task.id) {
+        step["must_be_done"] = json!(true);
+    }
     Some(step)
 }
 

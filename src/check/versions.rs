@@ -97,12 +97,12 @@ fn disagree(
     say: impl Fn(&str, &str) -> Diagnostic,
     found: &mut Vec<(usize, Diagnostic)>,
 ) {
-    let given: Vec<Option<Version>> = tasks.iter().map(&gives).collect();
-    if given.iter().all(Option::is_none) {
+    let named: Vec<Option<Version>> = tasks.iter().map(&gives).collect();
+    if named.iter().all(Option::is_none) {
         return;
     }
     let unsure = |task: &Draft| task.tainted || matches!(task.facts, Facts::Anything);
-    let before = walk(tasks, |at| given[at].is_some().then_some(at));
+    let before = walk(tasks, |at| named[at].is_some().then_some(at));
     let mut looked: Vec<(Version, Vec<Option<usize>>)> = Vec::new();
     for (at, task) in tasks.iter().enumerate() {
         let (Some(own), Some(other)) = (wants(task), before[at]) else {
@@ -113,7 +113,7 @@ fn disagree(
                 return;
             }
             let same = walk(tasks, |one| {
-                let agrees = given[one].as_ref().is_some_and(|given| given.may_be(&own));
+                let agrees = named[one].as_ref().is_some_and(|named| named.may_be(&own));
                 (agrees || unsure(&tasks[one])).then_some(one)
             });
             looked.push((own.clone(), same));
@@ -124,7 +124,7 @@ fn disagree(
         if agrees.is_some_and(|(_, same)| same[at].is_some()) {
             continue;
         }
-        let Some(other) = &given[other] else { continue };
+        let Some(other) = &named[other] else { continue };
         let problem = say(&own.to_string(), &other.to_string())
             .at(own.span, "another version")
             .also(other.span, "than here");

@@ -154,7 +154,7 @@ pub(crate) struct DriveArgs {
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: Output,
 
-    /// A report file at the end: junit=FILE or markdown=FILE; repeatable
+    /// A report file at the end: junit=FILE or markdown=FILE; repeatable; of a dry run, markdown=FILE
     #[arg(long, value_name = "KIND=FILE", value_parser = parse_report)]
     pub(crate) report: Vec<ReportFile>,
 }
@@ -186,7 +186,7 @@ pub(crate) struct RunArgs {
     pub(crate) drive: DriveArgs,
 
     /// Show what would change, and change nothing
-    #[arg(long, conflicts_with = "report")]
+    #[arg(long)]
     pub(crate) dry_run: bool,
 
     /// Run against the embedded cluster, simulated in the process: a scenario's name or file, or a snapshot (see `plan explain lab`)

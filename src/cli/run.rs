@@ -33,6 +33,11 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage("nobody is there to say yes")
             .help("pass --yes, or look first with --dry-run or --lab"));
     }
+    let reports = if args.dry_run {
+        dry_run::report_files(&args.drive.report)?
+    } else {
+        Vec::new()
+    };
     let root = directory(&args.plan.file)?;
     let (lab, source, cluster, facts) = world(args).await?;
     let simulated = lab.as_ref().map(scenario::simulated);
@@ -48,6 +53,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Exit, CliError> {
             &steps,
             source.now(),
             args.drive.output,
+            reports,
             args.detailed_exitcode,
         )
         .await;

@@ -18,7 +18,7 @@ pub struct Mask {
 
 impl Mask {
     /// Hides these values, each line of those that have several, and how JSON would write them. Numbers, and what has
-    /// fewer letters than [`SHORT`], are hidden only where they stand alone: every text has an `a` or a `1` somewhere.
+    /// fewer letters than `SHORT`, are hidden only where they stand alone: every text has an `a` or a `1` somewhere.
     pub fn new<S: AsRef<str>>(secrets: &[S]) -> Self {
         let mut all: Vec<String> = Vec::new();
         for secret in secrets {

@@ -34,6 +34,8 @@ pub struct Node {
     pub span: Span,
     /// Its condition, where it has one.
     pub when: Option<String>,
+    /// Whether it stands outside of a slice that needs it: it does not run, and must prove to be done.
+    pub assumed: bool,
 }
 
 /// An edge of a drawing.
@@ -100,11 +102,14 @@ fn text(drawing: &Drawing, edges: &[&Edge], why: bool) -> String {
             .iter()
             .map(|edge| drawing.nodes[edge.from].id.as_str())
             .collect();
-        let after = if names.is_empty() || why {
+        let mut after = if names.is_empty() || why {
             String::new()
         } else {
             format!("  after {}", names.join(", "))
         };
+        if node.assumed {
+            after.push_str("  does not run: must be done");
+        }
         line(
             &mut out,
             format_args!("{:indent$}{:<name$}  {:<16}{after}", "", node.id, node.kind),
@@ -137,6 +142,8 @@ struct DocumentNode<'d> {
     groups: &'d [String],
     place: Place<'d>,
     when: Option<&'d str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    must_be_done: bool,
 }
 
 /// Its ends by their names: positions mean nothing outside.
@@ -156,6 +163,7 @@ fn json(drawing: &Drawing) -> String {
         groups: &node.groups,
         place: drawing.sources.place(node.span),
         when: node.when.as_deref(),
+        must_be_done: node.assumed,
     });
     let edges = drawing.edges.iter().map(|edge| DocumentEdge {
         from: &drawing.nodes[edge.from].id,
@@ -209,6 +217,7 @@ mod tests {
             groups: groups.iter().map(|&g| g.to_owned()).collect(),
             span: Span::at(file, 0, 1),
             when: None,
+            assumed: false,
         };
         let edge = |from, to| Edge {
             from,

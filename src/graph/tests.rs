@@ -66,6 +66,7 @@ fn drawing(nodes: usize, edges: &[(usize, usize)]) -> Drawing {
         groups: Vec::new(),
         span,
         when: None,
+        assumed: false,
     };
     let edge = |&(from, to): &(usize, usize)| Edge {
         from,

@@ -49,6 +49,21 @@ impl Scalar {
             marks: Vec::new(),
         }
     }
+
+    /// The scalar as it is written in a file, where that is not its text.
+    #[must_use]
+    pub(super) fn written(mut self, written: &str) -> Self {
+        let quotes = 2;
+        if self.text.contains(OPEN) && written.len() > self.text.len() + quotes {
+            let marks = written.match_indices(OPEN);
+            let marks: Vec<u32> = marks.filter_map(|(at, _)| at.try_into().ok()).collect();
+            // An escape may hide one.
+            if marks.len() == self.text.matches(OPEN).count() {
+                self.marks = marks;
+            }
+        }
+        self
+    }
 }
 
 /// How a scalar was written. Only a plain one can be anything but a string.

@@ -6,22 +6,9 @@ use std::ops::ControlFlow;
 
 use granit_parser::{Event, ScalarStyle, Span as Place, StructureStyle, Tag};
 
-use super::Entry;
-use super::FileId;
-use super::Key;
-use super::Node;
-use super::OPEN;
-use super::Scalar;
-use super::Span;
-use super::Style;
-use super::Value;
-use super::anchors::Anchors;
-use super::anchors::MAX_ALIAS_BYTES;
-use super::anchors::MAX_ALIAS_NODES;
-use super::anchors::OverBudget;
-use crate::diagnostic::Code;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Diagnostics;
+use super::anchors::{Anchors, MAX_ALIAS_BYTES, MAX_ALIAS_NODES, OverBudget};
+use super::{Entry, FileId, Key, Node, Scalar, Span, Style, Value};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 
 /// How deep lists and maps may be nested. It also makes recursion over the tree safe.
 pub const MAX_DEPTH: usize = 64;
@@ -224,28 +211,13 @@ impl<'a> Builder<'a> {
             return ControlFlow::Continue(());
         }
         let span = self.trim(span, style, &text);
-        let mut scalar = Scalar::new(text, style);
-        scalar.marks = self.marks(&scalar.text, span);
+        let written = self.text.get(span.range()).unwrap_or_default();
+        let scalar = Scalar::new(text, style).written(written);
         let node = Node {
             span,
             value: Value::Scalar(scalar),
         };
         self.complete(node, anchor)
-    }
-
-    fn marks(&self, text: &str, span: Span) -> Vec<u32> {
-        let written = self.text.get(span.range()).unwrap_or_default();
-        if !text.contains(OPEN) || written.len() <= text.len() + 2 {
-            return Vec::new();
-        }
-        let marks = written.match_indices(OPEN);
-        let marks: Vec<u32> = marks.filter_map(|(at, _)| u32::try_from(at).ok()).collect();
-        // An escape may hide one.
-        if marks.len() == text.matches(OPEN).count() {
-            marks
-        } else {
-            Vec::new()
-        }
     }
 
     /// The span of a scalar without what follows it; of an empty value, the place behind its key.

@@ -244,3 +244,26 @@ fn whatever_the_shape_it_is_told_and_never_a_panic() {
         assert!(outcome.checked.is_none(), "{text}");
     }
 }
+
+#[test]
+fn a_picture_of_a_slice_tells_what_must_be_done_already() {
+    let file = Text(WAVES);
+    let loaded = check::load(
+        Path::new("plan.yaml"),
+        &file,
+        &Given::default(),
+        Purpose::Graph,
+    );
+    let slice = Slice {
+        only: Some("migrate".to_owned()),
+        ..Slice::default()
+    };
+    let drawing = loaded.check(None, &BTreeMap::new(), &slice).drawing;
+    let assumed: Vec<&str> = drawing
+        .nodes
+        .iter()
+        .filter(|node| node.assumed)
+        .map(|node| node.id.as_str())
+        .collect();
+    assert_eq!(assumed, ["ready"]);
+}

@@ -10,29 +10,14 @@ use crate::model::action::InstallRevision;
 use crate::steps::context::StepError;
 use crate::steps::survey;
 
-/// What a control plane consists of, over all versions; 1.5 and 1.6 bring `EnvoyFilters` of their own.
-const KINDS: [&str; 21] = [
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "CustomResourceDefinition",
+/// What runs pods, DaemonSets aside: of these a control plane has its istiod.
+const WORKLOADS: [&str; 6] = [
+    "CronJob",
     "Deployment",
-    "EndpointSlice",
-    "Endpoints",
-    "EnvoyFilter",
-    "HorizontalPodAutoscaler",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "Role",
-    "RoleBinding",
-    "Secret",
-    "Service",
-    "ServiceAccount",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
+    "Job",
+    "Pod",
+    "ReplicaSet",
+    "StatefulSet",
 ];
 
 /// Refuses what is not the control plane that the step names.
@@ -64,12 +49,14 @@ fn is_of_revision(step: &InstallRevision, objects: &[Object]) -> Result<(), Step
     .help("let the values or files agree with `revision`; nothing was applied"))
 }
 
-/// The revision that an object is of: by its label, or, of an istiod without one, by its name.
+/// The revision of an istiod or an injector: by its label, or, of an istiod without one, by its name. What revisions
+/// share may have the label of another (the chart `base` labels its validator so).
 fn revision(object: &Object) -> Option<&str> {
+    let is_istiod = is_istiod(object);
     let label = object.value()["metadata"]["labels"][REVISION_LABEL].as_str();
-    let by_name = || revision_of_address(object.name()).filter(|_| is_istiod(object));
+    let by_name = || revision_of_address(object.name()).filter(|_| is_istiod);
     label
-        .filter(|_| object.kind() != "Namespace")
+        .filter(|_| is_istiod || object.kind() == "MutatingWebhookConfiguration")
         .or_else(by_name)
 }
 
@@ -78,7 +65,8 @@ fn is_of_version(version: &Version, objects: &[Object]) -> Result<(), StepError>
         .iter()
         .filter(|object| is_istiod(object))
         .filter_map(|istiod| Some((istiod, rendered_version(istiod)?)))
-        .filter(|(_, found)| !version.covers(found))
+        // A build between releases has a tag such as `1.31-alpha.0`.
+        .filter(|(_, found)| !version.covers(found) && !found.covers(version))
         .map(|(istiod, found)| {
             let image = survey::image(istiod).unwrap_or_default();
             format!("{}: {found} ({image})", ObjectRef::from(istiod))
@@ -128,17 +116,16 @@ fn refusal(step: &InstallRevision, object: &Object) -> Option<String> {
     match object.kind() {
         "DaemonSet" => Some("a DaemonSet serves every revision".to_owned()),
         "Deployment" if is_gateway(template) => Some("a gateway".to_owned()),
-        _ if object.namespace().is_some_and(|own| own != home) => {
-            Some(format!("outside of {home}"))
-        }
-        "Deployment" if object.name() != istiod() => {
+        kind if WORKLOADS.contains(&kind) && (kind, object.name()) != ("Deployment", &istiod()) => {
             Some(format!("a workload other than {}", istiod()))
+        }
+        "Deployment" if object.namespace().is_some_and(|own| own != home) => {
+            Some(format!("outside of {home}"))
         }
         "Namespace" if object.name() != home => Some(format!("a namespace other than {home}")),
         "Namespace" if asks_for_sidecars(object.value()) => {
             Some("labels about injection".to_owned())
         }
-        kind if !KINDS.contains(&kind) => Some("no part of a control plane".to_owned()),
         _ => None,
     }
 }
@@ -192,6 +179,11 @@ mod tests {
         let labelled = json!({ "istio.io/rev": "blue" });
         let found = refused(&[
             object("ConfigMap", "istio-blue", &json!({ "labels": labelled })),
+            object(
+                "MutatingWebhookConfiguration",
+                "istio-sidecar-injector-blue",
+                &json!({ "labels": labelled }),
+            ),
             istiod("istiod-green", "pilot:1.29.1", &json!({})),
         ]);
         let (message, details) = found.unwrap();
@@ -199,7 +191,7 @@ mod tests {
         assert_eq!(
             details,
             [
-                "ConfigMap/istio-blue: blue",
+                "MutatingWebhookConfiguration/istio-sidecar-injector-blue: blue",
                 "Deployment/istio-system/istiod-green: green"
             ]
         );
@@ -222,6 +214,7 @@ mod tests {
             ("pilot:1.29.1-distroless", label("1.0.0")),
             ("pilot:ours", label("1.0.0")),
             ("pilot:ours", label("1.29.1")),
+            ("pilot:1.29-alpha.0a1b2c", label("1.0.0")),
         ] {
             assert_eq!(of(image, &labels), None, "{image} {labels}");
         }
@@ -243,6 +236,12 @@ mod tests {
                 &json!({ "namespace": "istio-system" }),
             ),
             object("ConfigMap", "a", &elsewhere),
+            object(
+                "PeerAuthentication",
+                "default",
+                &json!({ "namespace": "istio-system" }),
+            ),
+            object("Deployment", "istiod-canary", &elsewhere),
             object("Job", "a", &json!({ "namespace": "istio-system" })),
         ])
         .unwrap();
@@ -252,10 +251,10 @@ mod tests {
             [
                 "Namespace/shop: a namespace other than istio-system",
                 "Namespace/istio-system: labels about injection",
-                "Deployment/shop/intruder: outside of istio-system",
+                "Deployment/shop/intruder: a workload other than istiod-canary",
                 "Deployment/istio-system/intruder: a workload other than istiod-canary",
-                "ConfigMap/shop/a: outside of istio-system",
-                "Job/istio-system/a: no part of a control plane",
+                "Deployment/shop/istiod-canary: outside of istio-system",
+                "Job/istio-system/a: a workload other than istiod-canary",
             ]
         );
     }

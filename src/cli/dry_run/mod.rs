@@ -1,22 +1,20 @@
 //! `plan run --dry-run`: what a run would do, for a terminal, a pull request, or a program.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod show;
 
-use serde_json::json;
+use std::io::Write as _;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::args::Output;
+use super::args::{Output, ReportFile, ReportKind};
 use super::error::CliError;
 use super::exit::Exit;
 use super::stdout;
 use crate::check::{Checked, Role, Task, Work};
-use crate::cluster::unified;
 use crate::engine::{self, Forecast, Foreseen};
 use crate::event::{Mask, Outputs};
 use crate::model::{Action, NodeId, Outcome, RunId};
-use crate::report::outcome as words;
 use crate::steps::{Execute as _, Grade, Preview, Probe, Report, StepContext, StepError, Steps};
 
 /// What the dry run knows of one task.
@@ -36,6 +34,7 @@ pub(super) async fn run(
     steps: &Steps,
     now: jiff::Timestamp,
     output: Output,
+    reports: Vec<fs_err::File>,
     detailed: bool,
 ) -> Result<Exit, CliError> {
     let run = RunId::new("dry-run");
@@ -68,10 +67,15 @@ pub(super) async fn run(
     }
     let mask = Mask::new(checked.secrets());
     let text = match output {
-        Output::Text => render(checked, steps, &seen),
-        Output::Json => document(checked, steps, &seen),
+        Output::Text => show::text(checked, steps, &seen),
+        Output::Json => show::json(checked, steps, &seen),
     };
     stdout(&mask.text(&text))?;
+    for mut file in reports {
+        let text = mask.text(&show::markdown(checked, steps, &seen));
+        file.write_all(text.as_bytes())
+            .map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+    }
     let failed = seen.iter().any(|one| matches!(one.preview, Some(Err(_))));
     let changes = seen
         .iter()
@@ -81,6 +85,18 @@ pub(super) async fn run(
         (false, true) => Exit::Changes,
         (false, false) => Exit::Done,
     })
+}
+
+/// The files for the pull request, made before anything is asked.
+pub(super) fn report_files(reports: &[ReportFile]) -> Result<Vec<fs_err::File>, CliError> {
+    let make = |report: &ReportFile| match report.kind {
+        ReportKind::Markdown => {
+            fs_err::File::create(&report.path).map_err(|error| CliError::usage(error.to_string()))
+        }
+        ReportKind::Junit => Err(CliError::usage("a dry run has no outcomes for JUnit")
+            .help("write --report markdown=FILE, or --output json")),
+    };
+    reports.iter().map(make).collect()
 }
 
 /// What becomes of a task before it is asked itself.
@@ -189,100 +205,4 @@ async fn preview(
     let (preview, heard) = tokio::join!(answered, listener);
     notes.extend(heard);
     preview
-}
-
-fn render(checked: &Checked, steps: &Steps, seen: &[Seen]) -> String {
-    let mut text = format!("Dry run of {} ({})\n", checked.name(), checked.digest());
-    let mut grades: BTreeMap<Grade, usize> = BTreeMap::new();
-    for one in seen {
-        describe(&mut text, one, &mut grades);
-    }
-    text.push_str("\nHow sure each step is:\n");
-    for (grade, count) in &grades {
-        line(
-            &mut text,
-            format_args!("  {count:>4} {grade:<9} {}", grade.meaning()),
-        );
-    }
-    let requests: Vec<String> = steps
-        .cluster()
-        .requests()
-        .counts()
-        .iter()
-        .map(|(verb, count)| format!("{count} {verb}"))
-        .collect();
-    line(
-        &mut text,
-        format_args!(
-            "\nNothing was changed. Requests, writes all with dryRun=All: {}",
-            requests.join(", ")
-        ),
-    );
-    text
-}
-
-fn describe(text: &mut String, one: &Seen, grades: &mut BTreeMap<Grade, usize>) {
-    if let Some(why) = &one.why_not {
-        line(
-            text,
-            format_args!("\n- {}: {}: {why}", one.id, words(one.outcome)),
-        );
-        return;
-    }
-    match &one.preview {
-        None => return,
-        Some(Ok(preview)) => {
-            *grades.entry(preview.grade).or_insert(0) += 1;
-            line(
-                text,
-                format_args!("\n- {} [{}] {}", one.id, preview.grade, preview.message),
-            );
-            for change in &preview.changes {
-                for row in unified(change).lines() {
-                    line(text, format_args!("    {row}"));
-                }
-            }
-        }
-        Some(Err(error)) => {
-            line(text, format_args!("\n- {} would fail: {error}", one.id));
-            for detail in &error.failure.details {
-                line(text, format_args!("    {detail}"));
-            }
-            if let Some(help) = &error.failure.help {
-                line(text, format_args!("    help: {help}"));
-            }
-        }
-    }
-    for note in &one.notes {
-        for row in note.lines() {
-            line(text, format_args!("    note: {row}"));
-        }
-    }
-}
-
-fn document(checked: &Checked, steps: &Steps, seen: &[Seen]) -> String {
-    let rows: Vec<_> = seen
-        .iter()
-        .filter(|one| one.preview.is_some() || one.why_not.is_some())
-        .map(|one| match &one.preview {
-            Some(Ok(preview)) => json!({
-                "node": one.id, "outcome": one.outcome, "grade": preview.grade, "message": preview.message, "notes": one.notes,
-                "changes": preview.changes.iter().map(|change| json!({
-                    "object": change.object.to_string(), "verb": change.verb,
-                    "before": change.before, "after": change.after, "drawn": change.drawn, "diff": unified(change),
-                })).collect::<Vec<_>>(),
-            }),
-            Some(Err(error)) => json!({ "node": one.id, "outcome": one.outcome, "error": error.failure, "notes": one.notes }),
-            None => json!({ "node": one.id, "outcome": one.outcome, "reason": one.why_not }),
-        })
-        .collect();
-    let whole = json!({
-        "plan": checked.name(), "digest": checked.digest(), "steps": rows, "requests": steps.cluster().requests().counts(),
-    });
-    format!("{whole:#}\n")
-}
-
-fn line(text: &mut String, row: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _infallible = writeln!(text, "{row}");
 }
