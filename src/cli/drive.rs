@@ -83,7 +83,7 @@ impl Driven {
 pub(super) async fn drive(job: Job, args: &DriveArgs, state_dir: &Path) -> Result<Exit, CliError> {
     let id = job.dir.id().clone();
     approvals(&job.checked, &args.approve)?;
-    let files = report_files(args)?;
+    let files = report_files(&args.report)?;
     let lock = job.dir.lock(&me()).map_err(|error| match error {
         StoreError::Held(_) => {
             let say = |words: &str| report::command(&format!("{words} {id}"), Some(state_dir));
@@ -240,7 +240,7 @@ fn approvals(checked: &Checked, names: &[String]) -> Result<(), CliError> {
 
 /// Writes the reports of a run that has ended.
 pub(super) fn report_ended(args: &DriveArgs, state: &RunState) -> Result<(), CliError> {
-    let reports = report_files(args)?.into_iter().map(report_file);
+    let reports = report_files(&args.report)?.into_iter().map(report_file);
     for mut report in reports {
         report.finish(state).map_err(|error| {
             CliError::new(Exit::Failed, "a report could not be written").because(&error)
@@ -257,13 +257,15 @@ fn report_file((kind, out): (ReportKind, fs_err::File)) -> Box<dyn Reporter> {
 }
 
 /// Makes the report files: one that cannot be written is told before anything begins.
-fn report_files(args: &DriveArgs) -> Result<Vec<(ReportKind, fs_err::File)>, CliError> {
+pub(super) fn report_files(
+    reports: &[ReportFile],
+) -> Result<Vec<(ReportKind, fs_err::File)>, CliError> {
     let make = |file: &ReportFile| {
         let out =
             fs_err::File::create(&file.path).map_err(|error| CliError::usage(error.to_string()))?;
         Ok((file.kind, out))
     };
-    args.report.iter().map(make).collect()
+    reports.iter().map(make).collect()
 }
 
 /// The reports, and the screen where progress is drawn.

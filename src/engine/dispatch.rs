@@ -17,6 +17,7 @@ use super::layout::Layout;
 use super::log::Log;
 use super::schedule::Schedule;
 use super::state::{State, Step, next};
+use super::unproven::Unproven;
 use super::{Command, EngineError, Orders, Run, RunEnd, RunOutcome};
 use crate::check::{Checked, Role, Task, Work};
 use crate::event::{Act, EventKind, Mask, RunResult};
@@ -52,8 +53,7 @@ pub(super) struct Dispatcher {
     /// Tasks that have ended and whose followers do not know yet.
     pub(super) ended: VecDeque<usize>,
     pub(super) remaining: usize,
-    /// What had to prove done and is not, with the groups around it.
-    pub(super) unproven: BTreeSet<usize>,
+    pub(super) unproven: Unproven,
     /// The step that each task had to wait for the longest.
     pub(super) causes: Vec<Option<usize>>,
     pub(super) seed: u64,
@@ -157,7 +157,7 @@ impl Dispatcher {
             interrupts: 0,
             ended: VecDeque::new(),
             remaining: tasks.len(),
-            unproven: BTreeSet::new(),
+            unproven: Unproven::default(),
             causes: vec![None; tasks.len()],
             seed: run.options.seed,
             timers: BTreeSet::new(),

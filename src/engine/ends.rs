@@ -199,9 +199,11 @@ impl Dispatcher {
         error: Option<Failure>,
     ) -> Result<(), EngineError> {
         let checked = Arc::clone(&self.checked);
-        self.prove(task, end.outcome);
+        let it = &checked.tasks()[task];
+        self.unproven
+            .hear(task, it, end.outcome, &self.run.options.prove);
         end.tolerated = is_failure(end.outcome)
-            && !self.unproven.contains(&task)
+            && !self.unproven.contains(task)
             && self.layout.policy(checked.tasks(), task) == OnFailure::Continue;
         // What an earlier attempt changed was changed by this step as well.
         let acted =
@@ -216,18 +218,6 @@ impl Dispatcher {
             tolerated: end.tolerated,
         })?;
         self.settle(task, end)
-    }
-
-    /// What a slice needs and leaves out must be done, whatever the plan says of its failure.
-    fn prove(&mut self, task: usize, outcome: Outcome) {
-        let it = &self.checked.tasks()[task];
-        let unproven = match &it.role {
-            Role::Close { members, .. } => members.iter().any(|m| self.unproven.contains(m)),
-            _ => self.run.options.prove.contains(&it.id),
-        };
-        if unproven && is_failure(outcome) {
-            self.unproven.insert(task);
-        }
     }
 
     fn acts_of(&self, node: &NodeId) -> u32 {
@@ -400,7 +390,7 @@ impl Dispatcher {
                     .groups(task)
                     .any(|group| tasks[group].on_failure == OnFailure::Continue)
             };
-            let contained = !self.unproven.contains(&task) && contained();
+            let contained = !self.unproven.contains(task) && contained();
             if end.tolerated || !is_failure(end.outcome) || contained {
                 continue;
             }

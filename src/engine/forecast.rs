@@ -1,12 +1,11 @@
 //! What would become of the tasks of a plan, by the run's own truth table, for who only looks.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::decide::{End, Facts};
 use super::layout::Layout;
 use super::state::is_failure;
+use super::unproven::Unproven;
 use crate::check::{Checked, Deferred, EvalError, Role, Task};
 use crate::event::Outputs;
 use crate::model::policy::OnFailure;
@@ -18,8 +17,7 @@ pub struct Forecast<'c> {
     checked: &'c Checked,
     layout: Layout,
     facts: Facts,
-    /// What had to prove done and is not, with the groups around it.
-    unproven: BTreeSet<usize>,
+    unproven: Unproven,
 }
 
 /// What becomes of a task.
@@ -37,7 +35,7 @@ impl<'c> Forecast<'c> {
         Self {
             layout: Layout::new(checked.tasks()),
             facts: Facts::new(run, checked.tasks().len()),
-            unproven: BTreeSet::new(),
+            unproven: Unproven::default(),
             checked,
         }
     }
@@ -91,16 +89,12 @@ impl<'c> Forecast<'c> {
 
     fn take_in(&mut self, task: usize, mut end: End) {
         let tasks = self.checked.tasks();
-        let unproven = match &tasks[task].role {
-            Role::Close { members, .. } => members.iter().any(|m| self.unproven.contains(m)),
-            _ => self.checked.prove().contains(&tasks[task].id),
-        };
-        let failed = is_failure(end.outcome);
-        if unproven && failed {
-            self.unproven.insert(task);
-        }
+        self.unproven
+            .hear(task, &tasks[task], end.outcome, self.checked.prove());
         let policy = self.layout.policy(tasks, task);
-        end.tolerated = failed && !self.unproven.contains(&task) && policy == OnFailure::Continue;
+        end.tolerated = is_failure(end.outcome)
+            && !self.unproven.contains(task)
+            && policy == OnFailure::Continue;
         self.facts.end(task, end);
     }
 }

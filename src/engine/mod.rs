@@ -27,6 +27,7 @@ mod schedule;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unproven;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Output, ReportFile, ReportKind};
 use super::error::CliError;
 use super::exit::Exit;
-use super::stdout;
+use super::{drive, stdout};
 use crate::check::{Checked, Role, Task, Work};
 use crate::engine::{self, Forecast, Foreseen};
 use crate::event::{Mask, Outputs};
@@ -89,14 +89,15 @@ pub(super) async fn run(
 
 /// The files for the pull request, made before anything is asked.
 pub(super) fn report_files(reports: &[ReportFile]) -> Result<Vec<fs_err::File>, CliError> {
-    let make = |report: &ReportFile| match report.kind {
-        ReportKind::Markdown => {
-            fs_err::File::create(&report.path).map_err(|error| CliError::usage(error.to_string()))
-        }
-        ReportKind::Junit => Err(CliError::usage("a dry run has no outcomes for JUnit")
-            .help("write --report markdown=FILE, or --output json")),
-    };
-    reports.iter().map(make).collect()
+    if reports
+        .iter()
+        .any(|report| report.kind == ReportKind::Junit)
+    {
+        return Err(CliError::usage("a dry run has no outcomes for JUnit")
+            .help("write --report markdown=FILE, or --output json"));
+    }
+    let files = drive::report_files(reports)?.into_iter();
+    Ok(files.map(|(_, file)| file).collect())
 }
 
 /// What becomes of a task before it is asked itself.

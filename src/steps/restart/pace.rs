@@ -114,16 +114,16 @@ async fn seen(
     matches!(tokio::time::timeout(time, seen).await, Ok(Ok(())))
 }
 
+/// The namespace's disruption budgets.
+async fn budgets(cluster: &Cluster, namespace: &str) -> Result<Vec<Object>, StepError> {
+    let every = Selector::default();
+    let found = cluster.followed("policy/v1", "PodDisruptionBudget", Some(namespace), &every);
+    Ok(found.await?)
+}
+
 /// The selectors of the namespace's disruption budgets.
 async fn guards(cluster: &Cluster, namespace: &str) -> Result<Vec<Labels>, StepError> {
-    let budgets = cluster
-        .followed(
-            "policy/v1",
-            "PodDisruptionBudget",
-            Some(namespace),
-            &Selector::default(),
-        )
-        .await?;
+    let budgets = budgets(cluster, namespace).await?;
     let selectors = budgets
         .iter()
         .map(|b| Labels::parse(&b.value()["spec"]["selector"]));
@@ -268,10 +268,7 @@ pub(super) async fn held(
     namespace: &str,
     due: &[&Workload],
 ) -> Result<Vec<String>, StepError> {
-    let every = Selector::default();
-    let budgets = cluster
-        .followed("policy/v1", "PodDisruptionBudget", Some(namespace), &every)
-        .await?;
+    let budgets = budgets(cluster, namespace).await?;
     let held = due.iter().filter(|workload| workload.unavailable > 0);
     Ok(held.flat_map(|workload| shut(workload, &budgets)).collect())
 }
